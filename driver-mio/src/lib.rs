@@ -1,0 +1,1 @@
+//! The gannet protocol on real sockets, clocks and files.

@@ -1,0 +1,15 @@
+//! The gannet file transfer protocol as a sans-IO state machine.
+#![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
+)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod time;
+
+pub use time::Instant;
