@@ -1,1 +1,4 @@
 //! The gannet protocol on real sockets, clocks and files.
+
+pub mod client;
+pub mod server;

@@ -10,10 +10,24 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod body;
+mod config;
+mod endpoint;
+mod event;
+mod message;
 mod name;
 mod status;
 mod time;
+mod wire;
 
+pub use body::{BodyId, FileDone, Source, Ticket, Unread, Write};
+pub use config::{Config, CongestionKind, MAX_DATAGRAM, Stats};
+pub use endpoint::{Datagram, Ecn, Endpoint, Misuse, Opened, Session, Transmit};
+pub use event::{CloseCode, CloseReason, ConnectionHandle, Event, ExchangeId, Violation};
+pub use message::{
+    BLOCK_LEN, BadListing, BodyLen, Destination, End, Entry, EntryKind, FileTime, Hash, Identity,
+    MAX_BODY, MAX_GROUPS, MAX_MESSAGE, Meta, Mode, Note, Put, Reply, Request, Stored,
+};
 pub use name::{BadName, Escaped, MAX_COMPONENT, MAX_NAME, Name, RESERVED_PREFIX};
 pub use status::Status;
 pub use time::Instant;

@@ -1,0 +1,3 @@
+//! Packets and frames as bytes (docs/protocol.md).
+
+pub(crate) mod cursor;
