@@ -10,6 +10,8 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the connection"))]
+mod ranges;
 mod time;
 
 pub use time::Instant;
