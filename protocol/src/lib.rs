@@ -12,6 +12,8 @@ extern crate std;
 
 #[cfg_attr(not(test), expect(dead_code, reason = "used by the connection"))]
 mod ranges;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the connection"))]
+mod rtt;
 mod time;
 
 pub use time::Instant;
