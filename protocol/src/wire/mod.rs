@@ -3,3 +3,4 @@
 pub(crate) mod cursor;
 pub(crate) mod frame;
 pub(crate) mod packet;
+pub(crate) mod params;
