@@ -11,6 +11,8 @@ extern crate alloc;
 extern crate std;
 
 #[cfg_attr(not(test), expect(dead_code, reason = "used by the connection"))]
+mod congestion;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the connection"))]
 mod delivery;
 #[cfg_attr(not(test), expect(dead_code, reason = "used by the connection"))]
 mod ranges;
