@@ -15,6 +15,8 @@ mod congestion;
 #[cfg_attr(not(test), expect(dead_code, reason = "used by the connection"))]
 mod delivery;
 #[cfg_attr(not(test), expect(dead_code, reason = "used by the connection"))]
+mod mtu;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the connection"))]
 mod pacer;
 #[cfg_attr(not(test), expect(dead_code, reason = "used by the connection"))]
 mod ranges;
