@@ -13,12 +13,18 @@ extern crate std;
 mod body;
 mod config;
 #[cfg_attr(not(test), expect(dead_code, reason = "used by the connection"))]
+mod congestion;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the connection"))]
 mod delivery;
 mod endpoint;
 mod event;
 mod message;
 mod name;
 mod protect;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the connection"))]
+mod mtu;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the connection"))]
+mod pacer;
 #[cfg_attr(not(test), expect(dead_code, reason = "used by the connection"))]
 mod ranges;
 #[cfg_attr(not(test), expect(dead_code, reason = "used by the connection"))]
