@@ -1,1 +1,3 @@
 //! The gannet protocol on real sockets, clocks and files.
+
+pub mod netem;
