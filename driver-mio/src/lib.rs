@@ -1,3 +1,4 @@
 //! The gannet protocol on real sockets, clocks and files.
 
 pub mod netem;
+pub mod units;

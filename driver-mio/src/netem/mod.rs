@@ -9,6 +9,7 @@ mod counters;
 mod damage;
 mod fate;
 mod link;
+pub mod spec;
 mod wire;
 
 pub use config::{Burst, LinkConfig, Queue};
