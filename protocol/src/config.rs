@@ -1,0 +1,69 @@
+//! What an endpoint's owner can choose.
+
+use core::{net::SocketAddr, time::Duration};
+
+/// Most bytes of a UDP payload that is sent or received: jumbo frames of 9,000 bytes less IPv4 and UDP
+/// headers. Larger ones gain 4% on loopback and nothing elsewhere.
+pub const MAX_DATAGRAM: usize = 8972;
+
+/// Settings of an endpoint; every field has a default.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Whether strangers' hellos are answered: true for a server.
+    pub accept: bool,
+    /// Which congestion control new connections use.
+    pub congestion: CongestionKind,
+    /// Silence after which a connection is lost. Default 30 s.
+    pub idle_timeout: Duration,
+    /// Time after which a connect attempt is given up. Default 10 s.
+    pub connect_timeout: Duration,
+    /// Largest UDP payload to send and to probe for. Default [`MAX_DATAGRAM`].
+    pub max_datagram: u16,
+}
+
+/// A choice of congestion control.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum CongestionKind {
+    /// CUBIC (RFC 9438).
+    #[default]
+    Cubic,
+    /// A fixed rate in bits per second, whatever is lost.
+    Fixed(u64),
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            accept: false,
+            congestion: CongestionKind::default(),
+            idle_timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(10),
+            max_datagram: MAX_DATAGRAM as u16,
+        }
+    }
+}
+
+/// Figures of a connection so far.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// The peer's address now.
+    pub remote: SocketAddr,
+    /// Smoothed round-trip time.
+    pub rtt: Duration,
+    /// Congestion window in bytes.
+    pub window: u64,
+    /// UDP payload bytes of a full packet now.
+    pub mtu: u16,
+    /// Packets sent.
+    pub packets_sent: u64,
+    /// Packets declared lost.
+    pub packets_lost: u64,
+    /// Packets received and opened.
+    pub packets_received: u64,
+    /// Body bytes sent for the first time.
+    pub body_sent: u64,
+    /// Body bytes sent again.
+    pub body_resent: u64,
+}

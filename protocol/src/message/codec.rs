@@ -1,0 +1,335 @@
+//! Messages as bytes: a type, then its fields.
+
+use alloc::vec::Vec;
+
+use super::{
+    BodyLen, Destination, End, FileTime, Identity, MAX_BODY, Message, Meta, Mode, Note, Put, Reply,
+    Request, Stored,
+};
+use crate::{
+    MAX_NAME, Name,
+    wire::cursor::{Malformed, Reader, Writer},
+};
+
+const GET: u8 = 0x01;
+const PUT: u8 = 0x02;
+const LIST: u8 = 0x03;
+const RENAME: u8 = 0x04;
+const EXIT: u8 = 0x05;
+const GROUP: u8 = 0x10;
+const END: u8 = 0x12;
+const META: u8 = 0x20;
+const LISTING: u8 = 0x21;
+const STORED: u8 = 0x22;
+const DONE: u8 = 0x23;
+
+/// Room for the fields of any message that are not names.
+const FIXED_PART: usize = 128;
+
+impl Message {
+    /// Appends the message, behind its length, to `out`.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        let mut body = alloc::vec![0; FIXED_PART + self.names_len()];
+        let mut writer = Writer::new(&mut body);
+        match self {
+            Self::Request(request) => write_request(&mut writer, request),
+            Self::Reply(reply) => write_reply(&mut writer, reply),
+            Self::Note(note) => write_note(&mut writer, note),
+        }
+        let len = writer.finish().unwrap_or_default();
+        let start = out.len();
+        out.resize(start + len + 8, 0);
+        let mut writer = Writer::new(out.get_mut(start..).unwrap_or_default());
+        writer.prefixed(body.get(..len).unwrap_or_default());
+        let used = writer.finish().unwrap_or_default();
+        out.truncate(start + used);
+    }
+
+    fn names_len(&self) -> usize {
+        let len = |name: &Name| name.as_bytes().len() + 8;
+        match self {
+            Self::Request(Request::Get(name) | Request::List(Some(name))) => len(name),
+            Self::Request(Request::Put(Put { to, .. })) => {
+                to.path.as_ref().map_or(0, len) + len(&to.leaf)
+            }
+            Self::Request(Request::Rename { from, to }) => len(from) + len(to),
+            Self::Reply(Reply::Stored(stored)) => len(&stored.name),
+            _ => 0,
+        }
+    }
+
+    /// Reads one message out of its bytes, without the length before it.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(bytes);
+        let message = match reader.u8()? {
+            kind @ GET..=EXIT => Self::Request(read_request(kind, &mut reader)?),
+            kind @ GROUP..=END => Self::Note(read_note(kind, &mut reader)?),
+            kind => Self::Reply(read_reply(kind, &mut reader)?),
+        };
+        reader.finish()?;
+        Ok(message)
+    }
+}
+
+fn write_request(w: &mut Writer<'_>, request: &Request) {
+    match request {
+        Request::Get(name) => {
+            w.u8(GET);
+            w.prefixed(name.as_bytes());
+        }
+        Request::Put(Put { to, meta }) => {
+            w.u8(PUT);
+            w.u8(u8::from(to.into_directory));
+            write_optional_name(w, to.path.as_ref());
+            w.prefixed(to.leaf.as_bytes());
+            write_meta(w, meta);
+        }
+        Request::List(dir) => {
+            w.u8(LIST);
+            write_optional_name(w, dir.as_ref());
+        }
+        Request::Rename { from, to } => {
+            w.u8(RENAME);
+            w.prefixed(from.as_bytes());
+            w.prefixed(to.as_bytes());
+        }
+        Request::Exit { force } => {
+            w.u8(EXIT);
+            w.u8(u8::from(*force));
+        }
+    }
+}
+
+fn read_request(kind: u8, r: &mut Reader<'_>) -> Result<Request, Malformed> {
+    Ok(match kind {
+        GET => Request::Get(read_name(r)?),
+        PUT => {
+            let into_directory = read_flag(r)?;
+            let path = read_optional_name(r)?;
+            let leaf = read_name(r)?;
+            if leaf.components().count() != 1 {
+                return Err(Malformed);
+            }
+            let to = Destination { path, leaf, into_directory };
+            Request::Put(Put { to, meta: read_meta(r)? })
+        }
+        LIST => Request::List(read_optional_name(r)?),
+        RENAME => Request::Rename { from: read_name(r)?, to: read_name(r)? },
+        EXIT => Request::Exit { force: read_flag(r)? },
+        _ => return Err(Malformed),
+    })
+}
+
+fn write_reply(w: &mut Writer<'_>, reply: &Reply) {
+    match reply {
+        Reply::Meta(meta) => {
+            w.u8(META);
+            write_meta(w, meta);
+        }
+        Reply::Listing => w.u8(LISTING),
+        Reply::Stored(Stored { name, len, hash }) => {
+            w.u8(STORED);
+            w.prefixed(name.as_bytes());
+            w.varint(*len);
+            w.bytes(hash);
+        }
+        Reply::Done => w.u8(DONE),
+    }
+}
+
+fn read_reply(kind: u8, r: &mut Reader<'_>) -> Result<Reply, Malformed> {
+    Ok(match kind {
+        META => Reply::Meta(read_meta(r)?),
+        LISTING => Reply::Listing,
+        STORED => {
+            Reply::Stored(Stored { name: read_name(r)?, len: read_len(r)?, hash: r.array()? })
+        }
+        DONE => Reply::Done,
+        _ => return Err(Malformed),
+    })
+}
+
+fn write_note(w: &mut Writer<'_>, note: &Note) {
+    match note {
+        Note::Group { index, hash } => {
+            w.u8(GROUP);
+            w.varint(*index);
+            w.bytes(hash);
+        }
+        Note::End(End { len, identity, stable }) => {
+            w.u8(END);
+            w.varint(*len);
+            w.bytes(&identity.0);
+            w.u8(u8::from(*stable));
+        }
+    }
+}
+
+fn read_note(kind: u8, r: &mut Reader<'_>) -> Result<Note, Malformed> {
+    Ok(match kind {
+        GROUP => Note::Group { index: r.varint()?, hash: r.array()? },
+        END => Note::End(End {
+            len: read_len(r)?,
+            identity: Identity(r.array()?),
+            stable: read_flag(r)?,
+        }),
+        _ => return Err(Malformed),
+    })
+}
+
+fn write_meta(w: &mut Writer<'_>, meta: &Meta) {
+    match meta.len {
+        BodyLen::Open => w.varint(0),
+        BodyLen::Known(len) => w.varint(len.saturating_add(1)),
+    }
+    w.varint(u64::from(meta.mode.bits()));
+    write_time(w, meta.modified);
+    w.bytes(&meta.identity.0);
+}
+
+fn read_meta(r: &mut Reader<'_>) -> Result<Meta, Malformed> {
+    let len = match r.varint()?.checked_sub(1) {
+        None => BodyLen::Open,
+        Some(len) if len <= MAX_BODY => BodyLen::Known(len),
+        Some(_) => return Err(Malformed),
+    };
+    let mode = u32::try_from(r.varint()?).map_err(|_| Malformed)?;
+    if mode > 0o777 {
+        return Err(Malformed);
+    }
+    let modified = read_time(r)?;
+    Ok(Meta { len, mode: Mode::from_bits(mode), modified, identity: Identity(r.array()?) })
+}
+
+/// Seconds zigzag (even: not negative), so that times near 1970 are short on either side of it.
+pub(super) fn write_time(w: &mut Writer<'_>, time: FileTime) {
+    w.varint(((time.secs() << 1) ^ (time.secs() >> 63)) as u64);
+    w.varint(u64::from(time.nanos()));
+}
+
+/// Reads a time; one beyond [`FileTime`]'s range is malformed, as no sender makes it.
+pub(super) fn read_time(r: &mut Reader<'_>) -> Result<FileTime, Malformed> {
+    let zigzag = r.varint()?;
+    let secs = (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64);
+    let nanos = u32::try_from(r.varint()?).map_err(|_| Malformed)?;
+    let time = FileTime::new(secs, nanos);
+    if time.secs() == secs && time.nanos() == nanos { Ok(time) } else { Err(Malformed) }
+}
+
+fn read_len(r: &mut Reader<'_>) -> Result<u64, Malformed> {
+    r.varint().and_then(|len| if len <= MAX_BODY { Ok(len) } else { Err(Malformed) })
+}
+
+fn read_flag(r: &mut Reader<'_>) -> Result<bool, Malformed> {
+    match r.u8()? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(Malformed),
+    }
+}
+
+fn read_name(r: &mut Reader<'_>) -> Result<Name, Malformed> {
+    Name::parse(r.prefixed(MAX_NAME)?).map_err(|_| Malformed)
+}
+
+/// A name of no bytes stands for the root.
+fn write_optional_name(w: &mut Writer<'_>, name: Option<&Name>) {
+    w.prefixed(name.map_or(&[], Name::as_bytes));
+}
+
+fn read_optional_name(r: &mut Reader<'_>) -> Result<Option<Name>, Malformed> {
+    match r.prefixed(MAX_NAME)? {
+        b"" => Ok(None),
+        bytes => Name::parse(bytes).map(Some).map_err(|_| Malformed),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn name() -> impl Strategy<Value = Name> {
+        prop::collection::vec("[a-zA-Z0-9 é._~]{1,40}", 1..5)
+            .prop_filter_map("a name", |parts| Name::parse(parts.join("/").as_bytes()).ok())
+    }
+
+    fn meta() -> impl Strategy<Value = Meta> {
+        let len = prop_oneof![
+            Just(BodyLen::Open),
+            (0..=MAX_BODY).prop_map(BodyLen::Known),
+            (0..5000u64).prop_map(BodyLen::Known)
+        ];
+        (len, any::<u32>(), any::<i64>(), any::<u32>(), any::<[u8; 16]>()).prop_map(
+            |(len, mode, secs, nanos, identity)| Meta {
+                len,
+                mode: Mode::from_bits(mode),
+                modified: FileTime::new(secs, nanos),
+                identity: Identity(identity),
+            },
+        )
+    }
+
+    pub(crate) fn message() -> impl Strategy<Value = Message> {
+        let request = prop_oneof![
+            name().prop_map(Request::Get),
+            (prop::option::of(name()), name(), any::<bool>(), meta()).prop_map(
+                |(path, leaf, into_directory, meta)| Request::Put(Put {
+                    to: Destination { path, leaf: leaf.leaf(), into_directory },
+                    meta
+                })
+            ),
+            prop::option::of(name()).prop_map(Request::List),
+            (name(), name()).prop_map(|(from, to)| Request::Rename { from, to }),
+            any::<bool>().prop_map(|force| Request::Exit { force }),
+        ];
+        let reply = prop_oneof![
+            meta().prop_map(Reply::Meta),
+            Just(Reply::Listing),
+            (name(), 0..=MAX_BODY, any::<[u8; 32]>())
+                .prop_map(|(name, len, hash)| Reply::Stored(Stored { name, len, hash })),
+            Just(Reply::Done),
+        ];
+        let note = prop_oneof![
+            (0..1u64 << 62, any::<[u8; 32]>())
+                .prop_map(|(index, hash)| Note::Group { index, hash }),
+            (0..=MAX_BODY, any::<[u8; 16]>(), any::<bool>()).prop_map(|(len, identity, stable)| {
+                Note::End(End { len, identity: Identity(identity), stable })
+            }),
+        ];
+        prop_oneof![
+            request.prop_map(Message::Request),
+            reply.prop_map(Message::Reply),
+            note.prop_map(Message::Note),
+        ]
+    }
+
+    fn without_length(encoded: &[u8]) -> &[u8] {
+        let mut reader = Reader::new(encoded);
+        reader.varint().unwrap();
+        reader.take_rest()
+    }
+
+    proptest! {
+        #[test]
+        fn a_message_comes_back_and_no_part_of_it_decodes(message in message()) {
+            let mut encoded = Vec::new();
+            message.encode(&mut encoded);
+            prop_assert!(encoded.len() <= super::super::MAX_MESSAGE);
+            let bytes = without_length(&encoded);
+            prop_assert_eq!(Message::decode(bytes), Ok(message));
+            for cut in 0..bytes.len() {
+                prop_assert_eq!(Message::decode(&bytes[..cut]), Err(Malformed));
+            }
+        }
+
+        #[test]
+        fn whatever_decodes_has_one_encoding(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+            if let Ok(message) = Message::decode(&bytes) {
+                let mut encoded = Vec::new();
+                message.encode(&mut encoded);
+                prop_assert_eq!(without_length(&encoded), &bytes[..]);
+            }
+        }
+    }
+}

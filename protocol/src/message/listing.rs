@@ -1,0 +1,133 @@
+//! The body that answers a list request: one entry after the other.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::{FileTime, MAX_BODY, codec};
+use crate::{
+    MAX_COMPONENT, Name,
+    wire::cursor::{Malformed, Reader, Writer},
+};
+
+/// What stands in a directory.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Entry {
+    /// Its name: one component.
+    pub name: Name,
+    /// What it is.
+    pub kind: EntryKind,
+    /// Its size in bytes; 0 if it is not a file.
+    pub len: u64,
+    /// When it was modified last.
+    pub modified: FileTime,
+}
+
+/// What an [`Entry`] is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum EntryKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link, fifo, socket or device.
+    Other,
+}
+
+/// A listing that cannot be one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct BadListing;
+
+impl fmt::Display for BadListing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the listing is malformed")
+    }
+}
+
+impl core::error::Error for BadListing {}
+
+impl Entry {
+    /// Most bytes that an encoded entry takes.
+    const MAX_LEN: usize = MAX_COMPONENT + 32;
+
+    /// Appends the entry to a listing.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.resize(start + Self::MAX_LEN, 0);
+        let mut w = Writer::new(out.get_mut(start..).unwrap_or_default());
+        w.u8(match self.kind {
+            EntryKind::File => 0,
+            EntryKind::Directory => 1,
+            EntryKind::Other => 2,
+        });
+        w.varint(self.len);
+        codec::write_time(&mut w, self.modified);
+        w.prefixed(self.name.as_bytes());
+        let len = w.finish().unwrap_or_default();
+        out.truncate(start + len);
+    }
+
+    /// Reads a whole listing, an entry a step; after an error there is no more.
+    pub fn decode_all(listing: &[u8]) -> impl Iterator<Item = Result<Self, BadListing>> {
+        let mut reader = Reader::new(listing);
+        core::iter::from_fn(move || {
+            if reader.is_empty() {
+                return None;
+            }
+            let entry = read_entry(&mut reader);
+            if entry.is_err() {
+                reader.take_rest();
+            }
+            Some(entry.map_err(|Malformed| BadListing))
+        })
+    }
+}
+
+fn read_entry(r: &mut Reader<'_>) -> Result<Entry, Malformed> {
+    let kind = match r.u8()? {
+        0 => EntryKind::File,
+        1 => EntryKind::Directory,
+        2 => EntryKind::Other,
+        _ => return Err(Malformed),
+    };
+    let len = r.varint()?;
+    let modified = codec::read_time(r)?;
+    let name = Name::parse(r.prefixed(MAX_COMPONENT)?).map_err(|_| Malformed)?;
+    if name.components().count() != 1 || len > MAX_BODY {
+        return Err(Malformed);
+    }
+    Ok(Entry { name, kind, len, modified })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn entry() -> impl Strategy<Value = Entry> {
+        let kind =
+            prop::sample::select(&[EntryKind::File, EntryKind::Directory, EntryKind::Other][..]);
+        ("[a-zé ]{1,80}", kind, 0..=MAX_BODY, any::<i64>(), any::<u32>()).prop_map(
+            |(name, kind, len, secs, nanos)| Entry {
+                name: Name::parse(name.as_bytes()).unwrap(),
+                kind,
+                len,
+                modified: FileTime::new(secs, nanos),
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn a_listing_comes_back(entries in prop::collection::vec(entry(), 0..20)) {
+            let mut bytes = Vec::new();
+            entries.iter().for_each(|entry| entry.encode(&mut bytes));
+            let read: Result<Vec<_>, _> = Entry::decode_all(&bytes).collect();
+            prop_assert_eq!(read, Ok(entries));
+        }
+
+        #[test]
+        fn any_bytes_end(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            prop_assert!(Entry::decode_all(&bytes).count() <= bytes.len());
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! What the two sides of an exchange say to each other (docs/protocol.md, "Messages").
+//!
+//! A message is decoded once into these types, and encoded from them: both directions are total, and
+//! every value has one encoding.
+
+mod codec;
+mod listing;
+
+use crate::Name;
+
+pub use listing::{BadListing, Entry, EntryKind};
+
+/// Longest encoded message in bytes: two names of the greatest length and some numbers fit.
+pub const MAX_MESSAGE: usize = 16 * 1024;
+
+/// The largest body in bytes: what fits the wire's integers with room for sums (an exbibyte).
+pub const MAX_BODY: u64 = 1 << 60;
+
+/// What a client asks.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Request {
+    /// Send me this file: answered by [`Reply::Meta`] and a body.
+    Get(Name),
+    /// Store the body that follows: answered by [`Reply::Stored`].
+    Put(Put),
+    /// Tell what is in this directory, or in the root: answered by [`Reply::Listing`] and a body.
+    List(Option<Name>),
+    /// Give a file or directory another name, which must be free: answered by [`Reply::Done`].
+    Rename {
+        /// Its name so far.
+        from: Name,
+        /// Its name from now on.
+        to: Name,
+    },
+    /// Stop the server: answered by [`Reply::Done`], or refused with [`crate::Status::Busy`] and
+    /// the number of others' transfers that run.
+    Exit {
+        /// Stop although others' transfers run.
+        force: bool,
+    },
+}
+
+/// A file that the client wants to store.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Put {
+    /// Where to.
+    pub to: Destination,
+    /// What the body will be.
+    pub meta: Meta,
+}
+
+/// Where a file shall go, when only its receiver can tell what is a directory.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Destination {
+    /// A directory to store in, or the new name; the root if there is none.
+    pub path: Option<Name>,
+    /// The name within `path` if that is a directory: one component.
+    pub leaf: Name,
+    /// Whether `path` has to be a directory.
+    pub into_directory: bool,
+}
+
+/// What a server answers, if it does not refuse ([`crate::Session::fail`]).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Reply {
+    /// The file's body follows.
+    Meta(Meta),
+    /// A directory's entries follow as a body of open length.
+    Listing,
+    /// The body is stored under this name.
+    Stored(Stored),
+    /// It is done.
+    Done,
+}
+
+/// What was stored.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Stored {
+    /// Under which name.
+    pub name: Name,
+    /// How many bytes.
+    pub len: u64,
+    /// The BLAKE3 hash of the whole content.
+    pub hash: Hash,
+}
+
+/// A 32-byte BLAKE3 output.
+pub type Hash = [u8; 32];
+
+/// What the sender of a body says of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Note {
+    /// What a group of the body must hash to.
+    Group {
+        /// Which group, from 0.
+        index: u64,
+        /// Its chaining value: BLAKE3's output for this subtree, not as a root.
+        hash: Hash,
+    },
+    /// All of the body was read.
+    End(End),
+}
+
+/// The end of a body.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct End {
+    /// Bytes of the whole body.
+    pub len: u64,
+    /// The source's identity, read again after its last byte.
+    pub identity: Identity,
+    /// Whether the source was the same from the first byte to the last.
+    pub stable: bool,
+}
+
+/// A file's properties that travel with it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Meta {
+    /// How long its body is.
+    pub len: BodyLen,
+    /// Its permission bits.
+    pub mode: Mode,
+    /// When it was modified last.
+    pub modified: FileTime,
+    /// Which state of which source it is.
+    pub identity: Identity,
+}
+
+/// How long a body is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum BodyLen {
+    /// So many bytes, at most [`MAX_BODY`].
+    Known(u64),
+    /// As long as it turns out to be: [`End`] tells.
+    Open,
+}
+
+impl BodyLen {
+    /// Bytes of a group of such a body: 1 MiB, and larger powers of two where a body would have over
+    /// [`MAX_GROUPS`] of them.
+    #[must_use]
+    pub fn group_len(self) -> u64 {
+        match self {
+            Self::Open => BLOCK_LEN,
+            Self::Known(len) => len
+                .div_ceil(MAX_GROUPS)
+                .checked_next_power_of_two()
+                .unwrap_or(MAX_BODY)
+                .max(BLOCK_LEN),
+        }
+    }
+}
+
+/// Bytes of a block: the least group, the unit in which bodies are read, hashed and written. A DATA frame
+/// never crosses a block's boundary.
+pub const BLOCK_LEN: u64 = 1 << 20;
+
+/// Most groups of a body of known length: 16,384 hashes of 32 bytes are half a MiB.
+pub const MAX_GROUPS: u64 = 16_384;
+
+/// Permission bits of a file, without setuid, setgid and sticky.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Mode(u16);
+
+impl Mode {
+    /// Takes the nine permission bits of `bits` and drops the rest.
+    #[must_use]
+    pub const fn from_bits(bits: u32) -> Self {
+        Self((bits & 0o777) as u16)
+    }
+
+    /// The nine bits.
+    #[must_use]
+    pub const fn bits(self) -> u32 {
+        self.0 as u32
+    }
+}
+
+/// A time of the file system's: seconds since 1970-01-01 UTC, and nanoseconds after it.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub struct FileTime {
+    secs: i64,
+    nanos: u32,
+}
+
+impl FileTime {
+    /// Years from about -290,000 to 290,000: what file systems and their tools can still compute with.
+    const MAX_SECS: i64 = 1 << 43;
+
+    /// Clamps `secs` to some hundred thousand years around 1970 and `nanos` to below a second.
+    #[must_use]
+    pub fn new(secs: i64, nanos: u32) -> Self {
+        Self { secs: secs.clamp(-Self::MAX_SECS, Self::MAX_SECS), nanos: nanos.min(999_999_999) }
+    }
+
+    /// Whole seconds since 1970-01-01 UTC, rounded down.
+    #[must_use]
+    pub const fn secs(self) -> i64 {
+        self.secs
+    }
+
+    /// Nanoseconds after the second.
+    #[must_use]
+    pub const fn nanos(self) -> u32 {
+        self.nanos
+    }
+}
+
+/// A fingerprint of which file, of which size and modification time, a body was read from.
+///
+/// Only equality means something; it is made by the side that reads and cannot be turned back into
+/// device and inode numbers.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Hash)]
+pub struct Identity(pub [u8; 16]);
+
+/// Any message.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Message {
+    Request(Request),
+    Reply(Reply),
+    Note(Note),
+}
