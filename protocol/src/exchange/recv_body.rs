@@ -154,6 +154,11 @@ impl RecvBody {
         }
     }
 
+    /// How long it is.
+    pub(crate) const fn len(&self) -> BodyLen {
+        self.len
+    }
+
     /// Bytes received so far.
     pub(crate) const fn received(&self) -> u64 {
         self.received
