@@ -114,9 +114,12 @@ impl Incoming {
                 }
                 self.len = BodyLen::Known(end.len);
                 self.end = Some(end);
-                self.open.keys().copied().collect::<Vec<_>>().into_iter().try_for_each(|index| {
-                    self.close_if_whole(index)
-                })
+                self.open
+                    .keys()
+                    .copied()
+                    .collect::<Vec<_>>()
+                    .into_iter()
+                    .try_for_each(|index| self.close_if_whole(index))
             }
         }
     }

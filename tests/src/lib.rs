@@ -8,4 +8,5 @@ pub mod groups;
 pub mod host;
 pub mod incoming;
 pub mod outgoing;
+pub mod scenario;
 pub mod world;

@@ -153,7 +153,9 @@ impl Outgoing {
         if self.read == group.end {
             let hash = Groups::finish(&self.hasher, group.start).subtree;
             self.notes.push_back(Note::Group { index: self.groups.index(group.start), hash });
-            self.hasher = Groups::hasher(group.end);
+            if group.end < self.content.len() {
+                self.hasher = Groups::hasher(group.end);
+            }
         }
         self.end_if_read();
     }

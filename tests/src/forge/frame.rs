@@ -229,7 +229,12 @@ mod tests {
         let frames = [
             Frame::Ping,
             ack(&[(90, 100), (50, 60), (7, 7)]),
-            Frame::Ack(Ack { partial: true, delay: 70_000, ecn: Some([1, 2, 3]), ranges: vec![(0, 0)] }),
+            Frame::Ack(Ack {
+                partial: true,
+                delay: 70_000,
+                ecn: Some([1, 2, 3]),
+                ranges: vec![(0, 0)],
+            }),
             Frame::Message { exchange: 4, offset: 70, fin: true, bytes: b"message".to_vec() },
             Frame::Credit(1 << 40, 100, 1 << 20),
             Frame::BodyCredit { exchange: 77, limit: 1 << 50 },

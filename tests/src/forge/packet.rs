@@ -21,13 +21,26 @@ const DATA_HEADER: usize = 17;
 /// Bytes of the checksum.
 const CHECKSUM: usize = 4;
 
-/// The CRC-32C of `bytes` (RFC 3720, appendix B.4), a bit at a time.
+/// The CRC-32C of `bytes` (RFC 3720, appendix B.4), a byte at a time.
 fn crc32c(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 }
-        })
-    })
+    const TABLE: [u32; 256] = table();
+    !bytes.iter().fold(!0, |crc, byte| TABLE[usize::from(crc as u8 ^ byte)] ^ crc >> 8)
+}
+
+/// What each byte adds to the checksum.
+const fn table() -> [u32; 256] {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut crc, mut bit) = (byte as u32, 0);
+        while bit < 8 {
+            crc = if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 };
+            bit += 1;
+        }
+        table[byte] = crc;
+        byte += 1;
+    }
+    table
 }
 
 /// Appends the checksum of all before it.
@@ -71,9 +84,7 @@ pub fn frames(packet: &[u8]) -> Option<impl Iterator<Item = Frame>> {
         return None;
     }
     let mut rest = packet.get(DATA_HEADER..packet.len() - CHECKSUM)?;
-    Some(std::iter::from_fn(move || {
-        if rest.is_empty() { None } else { Frame::read(&mut rest) }
-    }))
+    Some(std::iter::from_fn(move || if rest.is_empty() { None } else { Frame::read(&mut rest) }))
 }
 
 /// A hello of any version.

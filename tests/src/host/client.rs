@@ -40,8 +40,7 @@ impl Job {
     /// To store, from a source with a fault.
     #[must_use]
     pub fn faulty_put(name: &Name, content: Content, fault: SourceFault) -> Self {
-        let to =
-            Destination { path: Some(name.clone()), leaf: name.leaf(), into_directory: false };
+        let to = Destination { path: Some(name.clone()), leaf: name.leaf(), into_directory: false };
         Self::Put(to, content, fault)
     }
 }

@@ -19,7 +19,7 @@ use crate::host::{Host, Job, JobId, Outcome};
 use net::Net;
 
 pub use net::{Direction, Filter, Passing};
-pub use path::Path;
+pub use path::{ETHERNET, Path};
 
 /// Where the server is.
 pub const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 5555);
@@ -243,6 +243,12 @@ impl World {
         &self.net.strays
     }
 
+    /// Takes those to one address.
+    pub fn take_strays(&mut self, to: SocketAddr) -> Vec<Vec<u8>> {
+        let of = |(address, _): &mut (SocketAddr, Vec<u8>)| *address == to;
+        self.net.strays.extract_if(.., of).map(|(_, payload)| payload).collect()
+    }
+
     /// Lets `filter` decide of each datagram that is sent from now on whether the network takes it.
     pub fn set_filter(&mut self, filter: impl FnMut(&Passing<'_>) -> bool + 'static) {
         self.net.filter = Some(Box::new(filter));
@@ -323,8 +329,7 @@ impl World {
     /// # Panics
     /// If they do not within `limit`.
     pub fn run_until_idle(&mut self, limit: Duration) {
-        let idle =
-            |world: &mut Self| world.clients.iter().all(|client| client.node.host.is_idle());
+        let idle = |world: &mut Self| world.clients.iter().all(|client| client.node.host.is_idle());
         assert!(self.run_until(idle, limit), "not done after {limit:?}");
     }
 

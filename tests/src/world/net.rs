@@ -143,9 +143,8 @@ impl Net {
     pub(super) fn take_due(&mut self, now: Instant) -> Option<Arrival> {
         for (path, links) in self.paths.iter_mut().enumerate() {
             let up = links.up.take_due(now).map(|arrived| (Direction::Up, arrived));
-            let next = up.or_else(|| {
-                links.down.take_due(now).map(|arrived| (Direction::Down, arrived))
-            });
+            let next =
+                up.or_else(|| links.down.take_due(now).map(|arrived| (Direction::Down, arrived)));
             if let Some((direction, (label, payload))) = next {
                 return Some(Arrival { path, direction, label, payload });
             }

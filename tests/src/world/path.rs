@@ -4,6 +4,9 @@ use std::{ops::Range, time::Duration};
 
 use gannet_driver_mio::netem::{Burst, IPV4_UDP_OVERHEAD, LinkConfig, Queue};
 
+/// UDP payload bytes of an Ethernet frame of 1500 bytes over IPv4.
+pub const ETHERNET: usize = 1472;
+
 /// A path: two links. Changes apply to both unless they say otherwise.
 #[derive(Clone, Debug, Default)]
 pub struct Path {
@@ -15,13 +18,14 @@ pub struct Path {
 
 impl Path {
     /// A path of so many bits a second each way, headers included, and that round-trip time, with a queue of a round
-    /// trip's bytes.
+    /// trip's bytes and Ethernet's usual packets.
     #[must_use]
     pub fn new(rate: u64, rtt: Duration) -> Self {
         let link = LinkConfig {
             rate: Some(rate),
             delay: rtt / 2,
             overhead_bytes: IPV4_UDP_OVERHEAD,
+            mtu: Some(ETHERNET),
             ..LinkConfig::default()
         };
         Self { up: link.clone(), down: link }
