@@ -19,7 +19,6 @@ fn path() -> Path {
 fn check(path: &Path, len: u64, wasted_percent: u64) {
     for seed in 1..=3 {
         for moved in both_ways(seed, path, len, Duration::from_secs(1200)) {
-            println!("{moved}; wasted {}", moved.wasted());
             check_waste(&moved, wasted_percent);
         }
     }
@@ -49,40 +48,40 @@ fn loss_of_1_percent() {
 
 #[test]
 fn loss_of_5_percent() {
-    check(&path().loss(0.05), 4 * MB, 1);
+    check(&path().loss(0.05), 4 * MB, 0);
 }
 
 #[test]
 fn loss_of_10_percent() {
-    check(&path().loss(0.1), 2 * MB, 5);
+    check(&path().loss(0.1), 2 * MB, 3);
 }
 
 #[test]
 fn loss_of_20_percent() {
-    check(&path().loss(0.2), 2 * MB, 10);
+    check(&path().loss(0.2), 2 * MB, 8);
 }
 
 #[test]
 fn loss_of_30_percent() {
-    check(&path().loss(0.3), MB, 20);
+    check(&path().loss(0.3), MB, 15);
 }
 
 #[test]
 fn bursts() {
-    check(&path().bursts(0.02, 5.0), 4 * MB, 5);
-    check(&path().bursts(0.05, 4.0), 2 * MB, 5);
+    check(&path().bursts(0.02, 5.0), 4 * MB, 0);
+    check(&path().bursts(0.05, 4.0), 2 * MB, 0);
 }
 
 #[test]
 fn reordering() {
-    check(&path().reorder(0.02, 5 * MS), 8 * MB, 2);
-    check(&path().reorder(0.2, MS), 8 * MB, 2);
+    check(&path().reorder(0.02, 5 * MS), 8 * MB, 0);
+    check(&path().reorder(0.2, MS), 8 * MB, 0);
     check(&path().reorder(0.5, 10 * MS), 8 * MB, 5);
 }
 
 #[test]
 fn jitter() {
-    check(&path().both(|link| link.jitter = 20 * MS), 8 * MB, 2);
+    check(&path().both(|link| link.jitter = 20 * MS), 8 * MB, 0);
 }
 
 #[test]
@@ -91,30 +90,30 @@ fn duplication() {
     check(&path().duplicate(1.0), 8 * MB, 0);
 }
 
-/// Row 8: damaged packets count as lost.
+/// Damaged packets count as lost.
 #[test]
 fn corruption() {
-    check(&path().corrupt(0.01), 4 * MB, 1);
-    check(&path().both(|link| link.corrupt_unseen = 0.02), 4 * MB, 1);
-    check(&path().corrupt(0.1), MB, 10);
+    check(&path().corrupt(0.01), 4 * MB, 0);
+    check(&path().both(|link| link.corrupt_unseen = 0.02), 4 * MB, 0);
+    check(&path().corrupt(0.1), MB, 0);
 }
 
 #[test]
 fn everything_at_once() {
     let path =
         path().loss(0.05).reorder(0.1, 3 * MS).duplicate(0.1).corrupt(0.02).bursts(0.02, 4.0);
-    check(&path, 2 * MB, 20);
+    check(&path, 2 * MB, 0);
 }
 
 #[test]
 fn a_queue_of_5_packets() {
-    check(&path().queue(Queue::Packets(5)), 8 * MB, 1);
-    check(&Path::new(10_000_000, 30 * MS).queue(Queue::Packets(5)).loss(0.01), 4 * MB, 1);
+    check(&path().queue(Queue::Packets(5)), 8 * MB, 0);
+    check(&Path::new(10_000_000, 30 * MS).queue(Queue::Packets(5)).loss(0.01), 4 * MB, 0);
 }
 
 #[test]
 fn a_queue_of_seconds() {
-    check(&Path::new(5_000_000, 40 * MS).queue(Queue::Bytes(1 << 21)), 8 * MB, 1);
+    check(&Path::new(5_000_000, 40 * MS).queue(Queue::Bytes(1 << 21)), 8 * MB, 0);
 }
 
 /// Row 62: acknowledgements are not heard for 10 s, while a tenth of the packets is lost both ways.
@@ -129,8 +128,7 @@ fn a_dead_acknowledgement_path_is_no_storm_of_losses() {
         let second = Duration::from_secs(1);
         back.blackouts = vec![second..11 * second];
         let moved = Scenario::new(5, path, way, 2 * MB).run(Duration::from_secs(600));
-        println!("{moved}; wasted {}", moved.wasted());
-        check_waste(&moved, 10);
+        check_waste(&moved, 0);
     }
 }
 
@@ -151,8 +149,7 @@ fn a_narrow_way_back() {
             Way::Put => path.down = narrow,
         }
         let moved = Scenario::new(6, path, way, 10 * MB).run(Duration::from_secs(60));
-        println!("{moved}; wasted {}", moved.wasted());
-        check_waste(&moved, 2);
+        check_waste(&moved, 0);
         assert!(moved.goodput() > 12e6, "{moved}");
     }
 }
