@@ -29,6 +29,11 @@ pub enum SourceFault {
         /// Why.
         status: Status,
     },
+    /// The byte at `at` is sent as another than was hashed.
+    Lies {
+        /// The byte.
+        at: u64,
+    },
     /// When the byte at `at` is read first, the content becomes another of the same length.
     Changes {
         /// The byte.
@@ -124,6 +129,11 @@ impl Outgoing {
         self.content.fill(offset, buf);
         if end > self.read {
             self.hash_new(offset, buf);
+        }
+        if let SourceFault::Lies { at } = self.fault
+            && (offset..end).contains(&at)
+        {
+            buf[usize::try_from(at - offset).expect("within the buffer")] ^= 1;
         }
         Ok(())
     }

@@ -164,7 +164,11 @@ impl Host {
         if let (Some(body), Some((file, fault))) = (body, source) {
             self.sending.insert(body, Outgoing::new(exchange, file, fault));
         }
-        let entry = Exchange { job: Some(id), sending: body, ..Exchange::default() };
+        let store_as = match job {
+            Job::Get(name) => Some(name.clone()),
+            _ => None,
+        };
+        let entry = Exchange { job: Some(id), store_as, sending: body, ..Exchange::default() };
         let known = self.exchanges.insert(exchange, entry);
         assert!(known.is_none(), "an exchange's number is used twice");
         true

@@ -1,6 +1,6 @@
 //! What the endpoint tells a host.
 
-use gannet_protocol::{BodyId, BodyLen, Event, ExchangeId, Instant, Note, Reply};
+use gannet_protocol::{BodyId, BodyLen, Event, ExchangeId, Instant, Note, Reply, Status};
 
 use super::{Host, Outcome};
 use crate::incoming::Incoming;
@@ -71,6 +71,9 @@ impl Host {
             }
         };
         let body = body.expect("a reply that opens a body has one");
+        if matches!(len, BodyLen::Known(len) if len > self.max_stored) {
+            return self.fail(exchange, Status::TooLarge);
+        }
         self.expect_body(body, Incoming::new(exchange, len, identity));
     }
 

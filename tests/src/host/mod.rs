@@ -12,7 +12,7 @@ use std::{
 
 use gannet_protocol::{
     BodyId, CloseReason, Config, ConnectionHandle, Datagram, Ecn, Endpoint, ExchangeId, FileDone,
-    Instant, MAX_DATAGRAM, Name, Source, Stats, Transmit, Unread,
+    Instant, MAX_DATAGRAM, Name, Source, Stats, Ticket, Transmit, Unread,
 };
 
 use crate::{
@@ -41,8 +41,10 @@ pub struct Host {
     pub files: Directory,
     /// What is wrong with the sources of its files.
     pub faults: BTreeMap<Name, SourceFault>,
-    /// Longest body that it stores.
+    /// Longest body that it takes.
     pub max_stored: u64,
+    /// Names under which nothing is ever written: their bytes stay where they are until [`Self::unstick`].
+    pub stuck: BTreeSet<Name>,
     /// Every request that it performed as a server, in order.
     pub performed: Vec<Performed>,
     /// Every body that it stored as a server, in order.
@@ -61,6 +63,7 @@ pub struct Host {
     pub timeouts: u64,
     connection: Option<ConnectionHandle>,
     disk: Disk,
+    stuck_writes: Vec<Ticket>,
     exchanges: BTreeMap<ExchangeId, Exchange>,
     sending: BTreeMap<BodyId, Outgoing>,
     receiving: BTreeMap<BodyId, Incoming>,
@@ -79,6 +82,7 @@ impl Host {
             files: Directory::default(),
             faults: BTreeMap::new(),
             max_stored: 1 << 40,
+            stuck: BTreeSet::new(),
             performed: Vec::new(),
             stored: Vec::new(),
             closed: Vec::new(),
@@ -89,6 +93,7 @@ impl Host {
             timeouts: 0,
             connection: None,
             disk: Disk::new(DiskConfig::default()),
+            stuck_writes: Vec::new(),
             exchanges: BTreeMap::new(),
             sending: BTreeMap::new(),
             receiving: BTreeMap::new(),
@@ -108,6 +113,14 @@ impl Host {
     #[must_use]
     pub const fn disk(&self) -> &Disk {
         &self.disk
+    }
+
+    /// Writes what was stuck, and lets nothing get stuck any more.
+    pub fn unstick(&mut self, now: Instant) {
+        self.stuck.clear();
+        for ticket in std::mem::take(&mut self.stuck_writes) {
+            self.disk.write(now, ticket);
+        }
     }
 
     /// Exchanges that run.

@@ -147,7 +147,7 @@ impl Host {
 
     /// Notes what a put came to.
     pub(super) fn perform(&mut self, exchange: ExchangeId, result: Result<(), Status>) {
-        let entry = self.exchanges.get(&exchange);
+        let entry = self.exchanges.get(&exchange).filter(|entry| entry.job.is_none());
         if let Some(name) = entry.and_then(|entry| entry.store_as.clone()) {
             self.log(exchange, Asked::Put(name), result);
         }

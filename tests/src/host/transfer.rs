@@ -15,7 +15,7 @@ use crate::{
 pub(super) struct Exchange {
     /// What it is for, as a client.
     pub(super) job: Option<JobId>,
-    /// Where its body is stored, as a server.
+    /// Where its body is stored.
     pub(super) store_as: Option<Name>,
     /// Whether its body is a listing.
     pub(super) is_listing: bool,
@@ -44,7 +44,12 @@ impl Host {
             return self.fail(exchange, Status::Full);
         }
         incoming.unsettled += ticket.len();
-        self.disk.write(now, ticket);
+        let name = self.exchanges.get(&exchange).and_then(|entry| entry.store_as.as_ref());
+        if name.is_some_and(|name| self.stuck.contains(name)) {
+            self.stuck_writes.push(ticket);
+        } else {
+            self.disk.write(now, ticket);
+        }
         if let Err(status) = incoming.write(offset, data, fresh) {
             self.fail(exchange, status);
         }
@@ -68,7 +73,7 @@ impl Host {
         self.received.insert(body);
         let entry = self.exchanges.get_mut(&exchange).expect("its exchange runs");
         entry.receiving = None;
-        if let Some(name) = entry.store_as.clone() {
+        if let Some(name) = entry.store_as.clone().filter(|_| entry.job.is_none()) {
             return self.store(exchange, name, received);
         }
         entry.outcome = Some(if entry.is_listing {
