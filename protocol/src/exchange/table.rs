@@ -531,8 +531,8 @@ impl Exchanges {
     }
 
     fn finish_if_done(&mut self, number: u64, outbox: &mut Outbox) {
-        let done = |exchange: &Box<Exchange>| exchange.is_sent() && exchange.is_received();
-        if !self.live.get(&number).is_some_and(done) {
+        let exchange = self.live.get(&number);
+        if !exchange.is_some_and(|exchange| exchange.is_sent() && exchange.is_received()) {
             return;
         }
         if let Some(exchange) = self.live.remove(&number) {
