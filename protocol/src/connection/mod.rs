@@ -100,6 +100,8 @@ struct Liveness {
     last_received: Instant,
     last_eliciting_sent: Instant,
     idle_timeout: Duration,
+    /// Packets sent since that asked for no acknowledgement.
+    quiet_packets: u32,
     /// Unanswered PINGs of a client that waits for bytes.
     asked: u32,
 }
@@ -167,6 +169,7 @@ impl Connection {
                 last_received: now,
                 last_eliciting_sent: now,
                 idle_timeout: config.idle_timeout,
+                quiet_packets: 0,
                 asked: 0,
             },
             probes: 0,

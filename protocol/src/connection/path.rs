@@ -23,6 +23,8 @@ const INITIAL_RTT: Duration = Duration::from_millis(333);
 /// Bytes that may go to an address that has not shown that it receives, for each byte that came from it
 /// (RFC 9000, section 8.1).
 const AMPLIFICATION: u64 = 3;
+/// Least bytes that are worth a packet to such an address: an acknowledgement and a challenge fit.
+const MIN_ALLOWANCE: u64 = 128;
 /// Path responses that wait to be sent.
 const MAX_RESPONSES: usize = 3;
 
@@ -122,6 +124,11 @@ impl Path {
             return u64::MAX;
         }
         self.received.saturating_mul(AMPLIFICATION).saturating_sub(self.sent)
+    }
+
+    /// Whether the address first has to send more before it gets even an acknowledgement.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.allowance() < MIN_ALLOWANCE
     }
 
     /// When the pacer lets the next packets go, if not now.

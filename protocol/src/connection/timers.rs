@@ -24,7 +24,9 @@ impl Connection {
             State::Handshake(Handshake::Answering(answering)) => Some(answering.deadline),
             State::Established { .. } => {
                 let recovery = self.recovery.deadline(self.path.pto());
-                let timers = [recovery, self.acks.due(), self.paced_until, self.keep_alive_at()];
+                // What cannot be sent is not waited for: only a packet from the peer changes that.
+                let acks = self.acks.due().filter(|_| !self.path.is_blocked());
+                let timers = [recovery, acks, self.paced_until, self.keep_alive_at()];
                 timers.into_iter().flatten().chain([self.lost_at().0]).min()
             }
             State::Closing(closing) => closing.until,
