@@ -4,6 +4,7 @@ pub mod content;
 pub mod directory;
 pub mod disk;
 pub mod forge;
+pub mod fuzzing;
 pub mod groups;
 pub mod host;
 pub mod incoming;
