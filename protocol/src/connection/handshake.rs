@@ -13,7 +13,7 @@ use crate::{
     random::Random,
     wire::{
         cursor::{Malformed, Reader, Writer},
-        packet::{self, ConnectionId},
+        packet::{self, ConnectionId, MIN_DATAGRAM},
         params::Parameters,
     },
 };
@@ -24,7 +24,8 @@ const FIRST_REPEAT: Duration = Duration::from_millis(250);
 const MAX_REPEAT: Duration = Duration::from_secs(1);
 /// A server drops a client that does not finish its handshake within this.
 const FINISH_DEADLINE: Duration = Duration::from_secs(10);
-/// Protected packets that overtook the FINISH and wait for it.
+/// Protected packets that overtook the FINISH and wait for it. Larger ones than every path carries are only probes, and
+/// would let strangers fill our memory.
 const MAX_HELD: usize = 8;
 /// Bytes that the client invents, and the server gives back to show that it read the hello.
 const NONCE_LEN: usize = 16;
@@ -242,6 +243,7 @@ impl Connection {
     pub(super) fn hold(&mut self, number: u64, bytes: &[u8]) {
         if let State::Handshake(Handshake::Answering(answering)) = &mut self.state
             && answering.held.len() < MAX_HELD
+            && bytes.len() <= MIN_DATAGRAM
         {
             answering.held.push(Held { number, bytes: bytes.to_vec() });
         }
