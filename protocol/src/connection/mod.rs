@@ -7,14 +7,13 @@ mod receive;
 mod timers;
 mod transmit;
 
-use alloc::vec::Vec;
 use core::{
     net::{IpAddr, SocketAddr},
     time::Duration,
 };
 
 pub(crate) use handshake::Answering;
-use handshake::{Greeting, Handshake};
+use handshake::{Finishing, Greeting, Handshake};
 use path::Path;
 
 use crate::{
@@ -69,8 +68,7 @@ enum State {
     Handshake(Handshake),
     /// Packets of both sides are protected. A client repeats its FINISH until the server is heard.
     Established {
-        finish: Option<Vec<u8>>,
-        finish_due: bool,
+        finish: Option<Finishing>,
     },
     Closing(Closing),
     Dead,

@@ -11,10 +11,7 @@ use crate::{
     congestion::Sent,
     exchange::{Outbox, Piece},
     recovery::{Chunk, Contents, Repeat, SentPacket},
-    wire::{
-        frame,
-        packet::{MIN_DATAGRAM, write_finish},
-    },
+    wire::{frame, packet::MIN_DATAGRAM},
 };
 
 /// Less room than this is left for the next packet rather than filled with a sliver of a body.
@@ -75,13 +72,8 @@ impl Connection {
     }
 
     fn poll_finish(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
-        let State::Established { finish: Some(finish), finish_due } = &mut self.state else {
-            return None;
-        };
-        if !core::mem::take(finish_due) {
-            return None;
-        }
-        let len = write_finish(out, self.peer_id, finish)?;
+        let State::Established { finish: Some(finish) } = &mut self.state else { return None };
+        let len = finish.poll(now, self.peer_id, out)?;
         Some(self.single(now, len, false))
     }
 
@@ -225,7 +217,7 @@ impl Connection {
         let told = draft.contents.acked.is_some()
             && silent >= self.path.rtt.smoothed()
             && self.liveness.quiet_packets >= QUIET_PACKETS;
-        if !draft.eliciting && (self.ping || told) {
+        if !draft.eliciting && (self.ping || self.probes > 0 || told) {
             draft.eliciting = builder.frame(frame::write_ping);
         }
         if builder.is_empty() {

@@ -10,4 +10,4 @@ pub use packet::{
     ANSWER, DATA, FINISH, HELLO, MIN_DATAGRAM, Parameters, VERSIONS, data, data_parts, frames,
     hello_of_version, is_intact, seal,
 };
-pub use peer::{ForgedClient, ForgedServer, answer, finish, hello};
+pub use peer::{ForgedClient, ForgedServer, answer, finish, hello, server_of};

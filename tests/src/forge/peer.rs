@@ -41,6 +41,13 @@ pub fn answer(hello: &[u8], server: u64, parameters: &Parameters) -> Vec<u8> {
     handshake(ANSWER, client, &payload)
 }
 
+/// The id that a server chose, as its answer tells.
+#[must_use]
+pub fn server_of(answer: &[u8]) -> Option<u64> {
+    let (_, payload) = handshake_payload(answer).filter(|_| answer.first() == Some(&ANSWER))?;
+    Some(u64::from_be_bytes(payload.get(..8)?.try_into().ok()?))
+}
+
 /// A client of a world's server, outside of the network: what it sends arrives at once.
 #[derive(Debug)]
 pub struct ForgedClient {
@@ -67,9 +74,7 @@ impl ForgedClient {
     pub fn greet(world: &mut World, address: SocketAddr) -> Option<u64> {
         world.spoof(address, &hello(77));
         let answers = world.take_strays(address);
-        let answer = answers.iter().find(|packet| packet.first() == Some(&ANSWER))?;
-        let (_, payload) = handshake_payload(answer)?;
-        Some(u64::from_be_bytes(payload.get(..8)?.try_into().ok()?))
+        answers.iter().find_map(|packet| server_of(packet))
     }
 
     /// A packet of these frames, not sent.
