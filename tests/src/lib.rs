@@ -5,6 +5,7 @@ pub mod counting;
 pub mod directory;
 pub mod disk;
 pub mod forge;
+pub mod fuzzing;
 pub mod groups;
 pub mod host;
 pub mod incoming;

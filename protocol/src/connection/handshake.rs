@@ -13,7 +13,7 @@ use crate::{
     random::Random,
     wire::{
         cursor::{Malformed, Reader, Writer},
-        packet::{self, ConnectionId},
+        packet::{self, ConnectionId, MIN_DATAGRAM},
         params::Parameters,
     },
 };
@@ -27,7 +27,8 @@ const FINISH_DEADLINE: Duration = Duration::from_secs(10);
 /// A FINISH that comes later than this after the answer tells nothing of the round-trip time: more likely it is a repeated
 /// one, the first of which were lost, and the probe timeouts that follow from it would outlast the connection.
 const MAX_FINISH_SAMPLE: Duration = Duration::from_secs(1);
-/// Protected packets that overtook the FINISH and wait for it.
+/// Protected packets that overtook the FINISH and wait for it. Larger ones than every path carries are only probes, and
+/// would let strangers fill our memory.
 const MAX_HELD: usize = 8;
 /// Bytes that the client invents, and the server gives back to show that it read the hello.
 const NONCE_LEN: usize = 16;
@@ -272,6 +273,7 @@ impl Connection {
     pub(super) fn hold(&mut self, number: u64, bytes: &[u8]) {
         if let State::Handshake(Handshake::Answering(answering)) = &mut self.state
             && answering.held.len() < MAX_HELD
+            && bytes.len() <= MIN_DATAGRAM
         {
             answering.held.push(Held { number, bytes: bytes.to_vec() });
         }

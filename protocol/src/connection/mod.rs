@@ -265,7 +265,12 @@ impl Connection {
                 if let Some((low, high)) = contents.acked {
                     acks.on_told(&(low..=high));
                 }
-                repeats.of(number).for_each(|repeat| exchanges.on_repeat_acked(repeat, outbox));
+                for repeat in repeats.of(number) {
+                    match repeat {
+                        Repeat::Challenge => path.repeat_challenge(),
+                        repeat => exchanges.on_repeat_acked(repeat, outbox),
+                    }
+                }
                 if let Some(chunk) = &contents.chunk {
                     exchanges.on_chunk_acked(chunk, outbox);
                 }

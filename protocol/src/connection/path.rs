@@ -168,7 +168,8 @@ impl Path {
         self.responses.iter_mut().find_map(Option::take)
     }
 
-    /// Our challenge was lost, or its answer.
+    /// Our challenge was lost; or it arrived and is not answered yet, so that the answer may be lost. It mostly comes with the
+    /// acknowledgement or before, and takes the repetition back.
     pub(crate) fn repeat_challenge(&mut self) {
         if let Challenge::Sent(token) = self.challenge {
             self.challenge = Challenge::Due(token);
@@ -177,9 +178,38 @@ impl Path {
 
     /// Takes in the peer's answer to ours.
     pub(crate) fn on_response(&mut self, token: [u8; 8]) {
-        if self.challenge == Challenge::Sent(token) {
+        if let Challenge::Due(asked) | Challenge::Sent(asked) = self.challenge
+            && asked == token
+        {
             self.challenge = Challenge::None;
             self.validate();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_validated_by_the_answer_to_the_last_challenge_alone() {
+        let (asked, other) = (*b"question", *b"whatever");
+        let remote = SocketAddr::from(([192, 0, 2, 1], 1));
+        let mut path = Path::new(&Config::default(), remote, None, false);
+        path.on_response(asked);
+        assert!(!path.validated);
+        // Sent, and acknowledged without an answer: it goes again, and an answer to either is one.
+        for challenge in [Challenge::Sent(asked), Challenge::Due(asked)] {
+            path.validated = false;
+            path.challenge = challenge;
+            path.repeat_challenge();
+            assert_eq!(path.challenge, Challenge::Due(asked));
+            path.on_response(other);
+            assert!(!path.validated);
+            path.on_response(asked);
+            assert!(path.validated);
+            path.repeat_challenge();
+            assert_eq!(path.challenge, Challenge::None);
         }
     }
 }
