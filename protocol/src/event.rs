@@ -80,6 +80,12 @@ impl ExchangeId {
     pub const fn connection(&self) -> ConnectionHandle {
         self.connection
     }
+
+    /// Its number on the connection, from 0 in the order of the requests: the same at both ends.
+    #[must_use]
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
 }
 
 /// Why a connection is over, sorted by whose doing it is.
