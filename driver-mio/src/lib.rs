@@ -2,3 +2,5 @@
 
 pub mod client;
 pub mod server;
+mod socket;
+mod sys;
