@@ -1,13 +1,11 @@
 //! The gannet protocol on real sockets, clocks and files.
 
 pub mod client;
-#[expect(dead_code, reason = "for the event loop")]
 mod disk;
-#[expect(dead_code, unused_imports, reason = "for the event loop")]
+mod event_loop;
 mod files;
 mod hash;
 pub mod server;
 mod socket;
 mod sys;
-#[expect(dead_code, reason = "for the event loop")]
 mod transfer;
