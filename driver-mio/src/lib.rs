@@ -3,7 +3,7 @@
 pub mod client;
 #[expect(dead_code, reason = "for the event loop")]
 mod disk;
-#[expect(dead_code, unused_imports, reason = "for the event loop")]
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "for the event loop"))]
 mod files;
 mod hash;
 pub mod server;
