@@ -12,10 +12,23 @@ extern crate std;
 
 mod body;
 mod config;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the connection"))]
+mod congestion;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the connection"))]
+mod delivery;
 mod endpoint;
 mod event;
 mod message;
 mod name;
+mod protect;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the connection"))]
+mod mtu;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the connection"))]
+mod pacer;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the connection"))]
+mod ranges;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the connection"))]
+mod rtt;
 mod status;
 mod time;
 mod wire;
@@ -29,5 +42,6 @@ pub use message::{
     MAX_BODY, MAX_GROUPS, MAX_MESSAGE, Meta, Mode, Note, Put, Reply, Request, Stored,
 };
 pub use name::{BadName, Escaped, MAX_COMPONENT, MAX_NAME, Name, RESERVED_PREFIX};
+pub use protect::{Forged, Plain, Protect};
 pub use status::Status;
 pub use time::Instant;
