@@ -122,11 +122,6 @@ impl Acks {
         self.due
     }
 
-    /// Whether there is something that another packet's room is worth spending on.
-    pub(crate) fn is_useful(&self) -> bool {
-        self.pending > 0 || self.due.is_some()
-    }
-
     /// Writes an ACK frame of at most `room` bytes, if one fits; gives the numbers that it spans.
     ///
     /// What is left out for want of room is said once the peer is known to have this frame.
@@ -197,7 +192,7 @@ mod tests {
     fn packets_that_ask_for_nothing_get_nothing() {
         let mut acks = Acks::new();
         acks.on_received(at(0), 5, false, None, RTT);
-        assert_eq!((acks.due(), acks.is_useful()), (None, false));
+        assert_eq!((acks.due(), acks.pending), (None, 0));
     }
 
     #[test]

@@ -56,14 +56,7 @@ const GROWTH_ROUND_TRIPS: u32 = 2;
 impl RecvCredit {
     /// A window that grows by itself from `window` to `max_window`.
     pub(crate) const fn new(window: u64, max_window: u64) -> Self {
-        Self {
-            window,
-            max_window,
-            told: window,
-            charged: 0,
-            settled: 0,
-            epoch: (Instant::ZERO, 0),
-        }
+        Self { window, max_window, told: window, charged: 0, settled: 0, epoch: (Instant::ZERO, 0) }
     }
 
     /// The limit as last told.

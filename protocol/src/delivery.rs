@@ -31,6 +31,7 @@ pub(crate) struct RateSample {
 
 impl RateSample {
     /// The rate of delivery, in bytes a second.
+    #[cfg(test)]
     pub(crate) fn bytes_per_second(&self) -> u64 {
         let nanos = self.interval.as_nanos().max(1);
         let rate = u128::from(self.delivered) * 1_000_000_000 / nanos;

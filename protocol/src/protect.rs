@@ -86,7 +86,7 @@ mod tests {
         fn a_packet_opens_unless_a_bit_changed(
             bytes in prop::collection::vec(any::<u8>(), 21..200), flip in any::<prop::sample::Index>(),
         ) {
-            let mut packet = bytes.clone();
+            let mut packet = bytes;
             Plain.seal(7, 17, &mut packet);
             let body = packet[17..packet.len() - 4].to_vec();
             let mut copy = packet.clone();

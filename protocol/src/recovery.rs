@@ -9,18 +9,12 @@ use crate::{Instant, delivery::Stamp, rtt::Rtt, wire::frame::Ack};
 const PACKET_THRESHOLD: u64 = 3;
 /// What the threshold grows to where a path proves that it reorders more; by then time decides.
 const MAX_PACKET_THRESHOLD: u64 = 128;
-/// A packet is lost when one sent after it is acknowledged and this share of a round trip has passed, 9/8
-/// (RFC 9002, section 6.1.2).
-const TIME_THRESHOLD: (u32, u32) = (9, 8);
-/// Timer granularity (RFC 9002, section 6.1.2).
-const GRANULARITY: Duration = Duration::from_millis(1);
 /// Persistent congestion spans so many probe timeouts (RFC 9002, section 7.6.1).
 const PERSISTENT_CONGESTION: u32 = 3;
 /// A lost packet is remembered for so many round trips, to learn from a late acknowledgement.
 const REMEMBER_LOST: u32 = 2;
 
-/// What a packet carried that has to be repeated if it is lost, besides the message bytes, which
-/// [`Recovery`] keeps in a list of their own, since a packet may carry many.
+/// What a packet carried that has to be repeated if it is lost, besides what [`Repeats`] keeps.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Contents {
     /// Bytes of one body.
@@ -54,6 +48,36 @@ pub(crate) enum Repeat {
     Reset { exchange: u64 },
     /// A path's challenge.
     Challenge,
+}
+
+/// Frames to repeat, in the order of their packets' numbers. They have a list of their own, since one packet may
+/// carry many and most carry none.
+#[derive(Debug, Default)]
+pub(crate) struct Repeats {
+    frames: VecDeque<(u64, Repeat)>,
+}
+
+impl Repeats {
+    /// Notes a frame of packet `number`, the newest.
+    pub(crate) fn note(&mut self, number: u64, repeat: Repeat) {
+        self.frames.push_back((number, repeat));
+    }
+
+    /// The frames of packet `number`.
+    pub(crate) fn of(&self, number: u64) -> impl Iterator<Item = Repeat> {
+        let from = self.frames.partition_point(|(sent, _)| *sent < number);
+        self.frames
+            .range(from..)
+            .take_while(move |(sent, _)| *sent == number)
+            .map(|(_, repeat)| *repeat)
+    }
+
+    /// Forgets the frames of packets below `number`.
+    pub(crate) fn forget_below(&mut self, number: u64) {
+        while self.frames.front().is_some_and(|(sent, _)| *sent < number) {
+            self.frames.pop_front();
+        }
+    }
 }
 
 /// A packet that was sent.
@@ -130,8 +154,6 @@ pub(crate) struct Recovery {
     /// Packet number `base + i` is at index `i`.
     packets: VecDeque<SentPacket>,
     base: u64,
-    /// Frames to repeat, in the order of their packets' numbers.
-    repeats: VecDeque<(u64, Repeat)>,
     largest_acked: Option<u64>,
     /// No packet below is outstanding, so that a search for losses starts here.
     scan_from: u64,
@@ -159,7 +181,6 @@ impl Recovery {
         Self {
             packets: VecDeque::new(),
             base: 0,
-            repeats: VecDeque::new(),
             largest_acked: None,
             scan_from: 0,
             unsaid_below: 0,
@@ -178,6 +199,16 @@ impl Recovery {
         self.base.saturating_add(self.packets.len() as u64)
     }
 
+    /// Packets below are forgotten.
+    pub(crate) const fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// Probe timeouts in a row.
+    pub(crate) const fn pto_count(&self) -> u32 {
+        self.pto_count
+    }
+
     /// Bytes of packets that are neither acknowledged nor lost and count for congestion.
     pub(crate) const fn in_flight(&self) -> u64 {
         self.in_flight
@@ -191,19 +222,6 @@ impl Recovery {
     /// When the peer last acknowledged something new, or there was nothing to acknowledge.
     pub(crate) const fn last_progress(&self) -> Instant {
         self.last_progress
-    }
-
-    /// Notes a frame of the packet that [`Self::on_sent`] is about to take.
-    pub(crate) fn note_repeat(&mut self, repeat: Repeat) {
-        self.repeats.push_back((self.next_number(), repeat));
-    }
-
-    /// Forgets the frames noted for a packet that was not sent after all.
-    pub(crate) fn drop_noted(&mut self) {
-        let next = self.next_number();
-        while self.repeats.back().is_some_and(|(number, _)| *number >= next) {
-            self.repeats.pop_back();
-        }
     }
 
     /// Takes in the packet of [`Self::next_number`].
@@ -309,9 +327,7 @@ impl Recovery {
         self.loss_time = None;
         let mut outcome = LossOutcome::default();
         let Some(largest) = self.largest_acked else { return outcome };
-        let (numerator, denominator) = TIME_THRESHOLD;
-        let patience =
-            (rtt.smoothed().max(rtt.latest()) * numerator / denominator).max(GRANULARITY);
+        let patience = rtt.loss_delay();
         let start = self.unsaid_below.max(self.scan_from).saturating_sub(self.base);
         let mut row: Option<Instant> = None;
         let mut waiting = self.unsaid_below > self.scan_from;
@@ -353,15 +369,6 @@ impl Recovery {
         outcome
     }
 
-    /// Hands out the frames of packet `number` that have to be repeated or count as arrived.
-    pub(crate) fn repeats_of(&self, number: u64) -> impl Iterator<Item = Repeat> {
-        let from = self.repeats.partition_point(|(sent, _)| *sent < number);
-        self.repeats
-            .range(from..)
-            .take_while(move |(sent, _)| *sent == number)
-            .map(|(_, repeat)| *repeat)
-    }
-
     /// Packets at the front that nothing can be learned from any more go.
     fn forget_old(&mut self, now: Instant, rtt: &Rtt) {
         let memory = rtt.smoothed() * REMEMBER_LOST;
@@ -376,9 +383,6 @@ impl Recovery {
             }
             self.packets.pop_front();
             self.base = self.base.saturating_add(1);
-        }
-        while self.repeats.front().is_some_and(|(number, _)| *number < self.base) {
-            self.repeats.pop_front();
         }
     }
 

@@ -82,6 +82,7 @@ impl Rtt {
     }
 
     /// Mean deviation of the samples from the average.
+    #[cfg(test)]
     pub(crate) const fn var(&self) -> Duration {
         self.var
     }
@@ -92,6 +93,7 @@ impl Rtt {
     }
 
     /// The last sample, with the peer's delay in it.
+    #[cfg(test)]
     pub(crate) const fn latest(&self) -> Duration {
         self.latest
     }

@@ -92,17 +92,13 @@ impl RecvBody {
         let Some((_, here)) = self.open.get_mut(index) else { return Ok(Accepted::Refused) };
         let mut news = here.missing(chunk.clone());
         let Some(first) = news.next() else { return Ok(Accepted::Known) };
-        let end = news.last().map_or(first.end, |last| last.end);
-        let range = first.start..end;
-        drop(first);
+        let range = first.start..news.last().map_or(first.end, |last| last.end);
         if here.len() >= MAX_GAPS && !here.intersects(&widened(&range)) {
             return Ok(Accepted::Refused);
         }
         let before = here.total();
-        let fresh = {
-            here.insert(range.clone());
-            here.total().saturating_sub(before)
-        };
+        here.insert(range.clone());
+        let fresh = here.total().saturating_sub(before);
         if self.credit.charge(fresh).is_err() || connection.charge(fresh).is_err() {
             return Err(ChunkError::OverCredit);
         }
@@ -152,6 +148,11 @@ impl RecvBody {
                 true
             }
         }
+    }
+
+    /// How long it is.
+    pub(crate) const fn len(&self) -> BodyLen {
+        self.len
     }
 
     /// Bytes received so far.

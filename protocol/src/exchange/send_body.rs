@@ -78,6 +78,11 @@ impl SendBody {
         }
     }
 
+    /// Where the next chunk begins.
+    pub(crate) fn next_offset(&self) -> u64 {
+        self.lost.first().map_or(self.sent, |lost| lost.start)
+    }
+
     /// The next chunk, of at most `room` bytes and within one block; `credit` more bytes may be sent for the first time.
     pub(crate) fn next_chunk(&self, room: u64, credit: u64) -> Option<Range<u64>> {
         if self.parked {

@@ -98,6 +98,11 @@ impl SendStream {
         (!range.is_empty() || fin).then_some(Piece { range, fin })
     }
 
+    /// Whether the message that opens the body was sent at least once, and so was charged.
+    pub(crate) const fn has_opened(&self) -> bool {
+        self.sent >= self.opening
+    }
+
     /// The opening message, while it has to go along with chunks; all of it or none.
     pub(crate) fn opening(&self) -> Option<Piece> {
         let whole = 0..self.opening;
@@ -183,7 +188,8 @@ impl RecvStream {
             return Err(StreamError::Window);
         }
         let reach = self.reach();
-        if self.end.is_some_and(|known| end > known || (fin && end != known)) || (fin && end < reach)
+        if self.end.is_some_and(|known| end > known || (fin && end != known))
+            || (fin && end < reach)
         {
             return Err(StreamError::End);
         }
@@ -210,6 +216,11 @@ impl RecvStream {
         self.base.saturating_add(self.bytes.len() as u64)
     }
 
+    /// Bytes that were received, or skipped by a gap, and not read.
+    pub(crate) fn unread(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
     /// The next message, if it is whole, and the bytes of the stream that it took.
     pub(crate) fn next_message(&mut self) -> Result<Option<(Message, u64)>, StreamError> {
         let whole = self.received.first().filter(|first| first.start <= self.base);
@@ -232,9 +243,8 @@ impl RecvStream {
 
     /// A stream must not end within a message.
     fn none_left<T>(&self) -> Result<Option<T>, StreamError> {
-        let all_here = self.end.is_some_and(|end| {
-            end > self.base && self.received.covers(&(self.base..end))
-        });
+        let all_here =
+            self.end.is_some_and(|end| end > self.base && self.received.covers(&(self.base..end)));
         if all_here { Err(StreamError::Malformed) } else { Ok(None) }
     }
 

@@ -101,6 +101,7 @@ impl MtuDiscovery {
     }
 
     /// When a probe is due again, if nothing else happens.
+    #[cfg(test)]
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
         match self.phase {
             Phase::Complete { until } if self.current < self.max => Some(until),

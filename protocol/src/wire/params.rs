@@ -102,11 +102,13 @@ mod tests {
     fn parameters() -> impl Strategy<Value = Parameters> {
         let any = || 0..=VARINT_MAX;
         let millis = MIN_IDLE_TIMEOUT_MS..=MAX_IDLE_TIMEOUT_MS;
-        (1200u16.., millis, any(), any(), any(), any()).prop_map(|(size, ms, a, b, c, w)| Parameters {
-            max_datagram: size,
-            idle_timeout: Duration::from_millis(ms),
-            credit: Credit { body: a, exchanges: b, messages: c },
-            body_window: w,
+        (1200u16.., millis, any(), any(), any(), any()).prop_map(|(size, ms, a, b, c, w)| {
+            Parameters {
+                max_datagram: size,
+                idle_timeout: Duration::from_millis(ms),
+                credit: Credit { body: a, exchanges: b, messages: c },
+                body_window: w,
+            }
         })
     }
 
