@@ -18,9 +18,7 @@ pub(crate) struct Hub<D> {
     pub(crate) endpoint: Endpoint,
     pub(crate) transfers: Transfers,
     disk: Disk<Work<D>>,
-    /// The exchange of each body that the transfers know, and the other way round. Both bounded by the endpoint's
-    /// limit of exchanges.
-    exchanges: BTreeMap<BodyId, ExchangeId>,
+    /// The body of each exchange that has one; bounded by the endpoint's limit of exchanges.
     bodies: BTreeMap<ExchangeId, BodyId>,
 }
 
@@ -48,7 +46,6 @@ impl<D: Send + 'static> Hub<D> {
             endpoint,
             transfers: Transfers::new(),
             disk,
-            exchanges: BTreeMap::new(),
             bodies: BTreeMap::new(),
         }
     }
@@ -158,7 +155,7 @@ impl<D: Send + 'static> Hub<D> {
                     continue;
                 }
                 Output::Note { body, note } => {
-                    let exchange = self.exchanges.get(&body).copied();
+                    let exchange = self.endpoint.exchange_of(body);
                     if let Some(mut session) = exchange.and_then(|e| self.session(e.connection())) {
                         let _ = session.note(body, note);
                     }
@@ -169,8 +166,8 @@ impl<D: Send + 'static> Hub<D> {
                 Output::Collected { body, bytes } => (body, Outcome::Collected(bytes)),
                 Output::Failed { body, status } => (body, Outcome::Failed(status)),
             };
-            if let Some(exchange) = self.exchanges.get(&body) {
-                return Some((*exchange, body, outcome));
+            if let Some(exchange) = self.endpoint.exchange_of(body) {
+                return Some((exchange, body, outcome));
             }
         }
     }
@@ -215,14 +212,12 @@ impl<D: Send + 'static> Hub<D> {
 
     fn track(&mut self, exchange: ExchangeId, body: Option<BodyId>) {
         if let Some(body) = body {
-            self.exchanges.insert(body, exchange);
             self.bodies.insert(exchange, body);
         }
     }
 
     fn forget(&mut self, exchange: ExchangeId) {
         if let Some(body) = self.bodies.remove(&exchange) {
-            self.exchanges.remove(&body);
             self.transfers.forget(body);
         }
     }
