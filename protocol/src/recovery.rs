@@ -431,3 +431,6 @@ impl Recovery {
 fn ack_distance(largest_acked: Option<u64>, number: u64) -> u64 {
     largest_acked.map_or(0, |largest| largest.saturating_sub(number)).saturating_add(1)
 }
+
+#[cfg(test)]
+mod tests;
