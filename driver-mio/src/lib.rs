@@ -3,12 +3,11 @@
 pub mod client;
 #[cfg_attr(not(test), expect(dead_code, reason = "for the event loop"))]
 mod disk;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "for the event loop"))]
-mod files;
 #[cfg_attr(not(test), expect(dead_code, reason = "for the event loop"))]
+mod files;
 mod hash;
 pub mod server;
 mod socket;
 mod sys;
-#[expect(dead_code, reason = "for the event loop")]
+#[cfg_attr(not(test), expect(dead_code, reason = "for the event loop"))]
 mod transfer;
