@@ -1,4 +1,6 @@
 //! The gannet protocol on real sockets, clocks and files.
 
 pub mod client;
+pub mod netem;
 pub mod server;
+pub mod units;
