@@ -12,11 +12,16 @@ pub(super) fn flip_bit(bytes: &mut [u8], place: u64) -> bool {
 /// adds 16-bit words (RFC 1071), so the same bit is set in one word and cleared in another.
 /// False when no two bits fit.
 pub(super) fn flip_bits_unseen(bytes: &mut [u8], place: u64) -> bool {
-    let (at, mask) = bit_at(bytes.len(), place);
+    let (at, bit) = bit_at(bytes.len(), place);
     let Some(first) = bytes.get(at).copied() else { return false };
-    let differs =
-        |(i, byte): (usize, &u8)| (i % 2 == at % 2 && (byte ^ first) & mask != 0).then_some(i);
-    let Some(other) = bytes.iter().enumerate().find_map(differs) else { return false };
+    // Bytes of equal parity are the same half of their words; the bit there must differ.
+    let partner = |mask: u8| {
+        let mut halves = bytes.iter().enumerate().skip(at % 2).step_by(2);
+        halves.find(|(_, byte)| (**byte ^ first) & mask != 0).map(|(i, _)| (i, mask))
+    };
+    let Some((other, mask)) = (0..8).find_map(|turn| partner(bit.rotate_left(turn))) else {
+        return false;
+    };
     for i in [at, other] {
         if let Some(byte) = bytes.get_mut(i) {
             *byte ^= mask;
@@ -73,7 +78,9 @@ mod tests {
 
     #[test]
     fn equal_words_cannot_change_unseen() {
-        assert!(!flip_bits_unseen(&mut [7, 7, 7, 7], u64::MAX));
-        assert!(flip_bits_unseen(&mut [7, 7, 7, 6], 1 << 62));
+        assert!(!flip_bits_unseen(&mut [7, 8, 7, 8], u64::MAX));
+        // Any bit of the second or fourth byte leads to the one that differs.
+        assert!(flip_bits_unseen(&mut [7, 8, 7, 9], 1 << 62));
+        assert!(flip_bits_unseen(&mut [7, 8, 7, 9], u64::MAX));
     }
 }
