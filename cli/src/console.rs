@@ -1,8 +1,8 @@
-//! What the user sees on stderr, and how much of it.
+//! What the user sees: messages on stderr, and what was asked for on stdout.
 
 use std::{
     fmt,
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, BufWriter, IsTerminal as _, Write as _},
 };
 
 use crate::{errors::Error, outcome::Outcome};
@@ -42,4 +42,16 @@ impl Console {
 /// Writes a line to stderr.
 pub(crate) fn say(text: impl fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Writes what was asked for to stdout. Nobody may want to read on: a closed pipe ends it quietly.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub(crate) fn print(text: impl fmt::Display) -> io::Result<()> {
+    let mut stdout = BufWriter::new(io::stdout().lock());
+    match write!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
 }

@@ -1,8 +1,8 @@
 //! Directories as text: a line an entry, `SIZE  YYYY-MM-DDTHH:MM:SSZ  NAME`.
 
 use std::{
-    fs,
-    io::{self, BufWriter, IsTerminal as _, Write},
+    fmt, fs,
+    io::{self, IsTerminal as _},
     path::Path,
     time::SystemTime,
 };
@@ -10,21 +10,17 @@ use std::{
 use gannet_protocol::{Entry, EntryKind, FileTime};
 use jiff::Timestamp;
 
-use crate::names;
+use crate::{console, names};
 
-/// Prints `entries` sorted by name. Nobody may want to read on: a closed pipe ends it quietly.
+/// Prints `entries` sorted by name.
 ///
 /// # Errors
 /// Standard output cannot be written.
 pub(crate) fn print(mut entries: Vec<Entry>) -> io::Result<()> {
     entries.sort_by(|a, b| a.name.cmp(&b.name));
-    let stdout = io::stdout().lock();
     // People want columns, programs exactly two blanks.
-    let width = if stdout.is_terminal() { widest(&entries) } else { 0 };
-    match write(&mut BufWriter::new(stdout), &entries, width) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result,
-    }
+    let width = if io::stdout().is_terminal() { widest(&entries) } else { 0 };
+    console::print(Lines { entries: &entries, width })
 }
 
 /// What is in a directory of this machine, but for what no name can stand for and our own partial files.
@@ -66,12 +62,21 @@ fn widest(entries: &[Entry]) -> usize {
     entries.iter().map(|entry| entry.len).max().unwrap_or(0).to_string().len()
 }
 
-fn write(to: &mut impl Write, entries: &[Entry], width: usize) -> io::Result<()> {
-    for Entry { name, kind, len, modified } in entries {
-        let slash = if *kind == EntryKind::Directory { "/" } else { "" };
-        writeln!(to, "{len:>width$}  {}  {name}{slash}", timestamp(*modified))?;
+/// A line an entry, with sizes in a column of this width.
+struct Lines<'a> {
+    entries: &'a [Entry],
+    width: usize,
+}
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.width;
+        for Entry { name, kind, len, modified } in self.entries {
+            let slash = if *kind == EntryKind::Directory { "/" } else { "" };
+            writeln!(f, "{len:>width$}  {}  {name}{slash}", timestamp(*modified))?;
+        }
+        Ok(())
     }
-    to.flush()
 }
 
 /// The second that `time` lies in, within the years -9999 to 9999.
@@ -96,9 +101,7 @@ mod tests {
     }
 
     fn text(entries: &[Entry], width: usize) -> String {
-        let mut out = Vec::new();
-        write(&mut out, entries, width).unwrap();
-        String::from_utf8(out).unwrap()
+        Lines { entries, width }.to_string()
     }
 
     #[test]

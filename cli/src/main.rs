@@ -2,6 +2,7 @@
 
 mod args;
 mod console;
+mod demo;
 mod destination;
 mod directory;
 mod errors;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         Command::List(one_shot) => run(one_shot, Verb::List, console),
         Command::Rename(one_shot) => run(one_shot, Verb::Rename, console),
         Command::Exit(one_shot) => run(one_shot, Verb::Exit, console),
+        Command::Demo => demo::run(console),
         Command::Completions { shell } => printed(pages::completions(shell), console),
         Command::Man => printed(pages::manual(), console),
     };

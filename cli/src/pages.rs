@@ -6,7 +6,7 @@ use clap::{Arg, Command, CommandFactory as _};
 use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 
-use crate::args::Cli;
+use crate::{args::Cli, console::print};
 
 const FILES: &str = r"
 .SH FILES
@@ -27,7 +27,7 @@ What is logged on standard error, in place of \fB\-v\fR and \fB\-q\fR: \fBerror\
 pub(crate) fn completions(shell: Shell) -> io::Result<()> {
     let mut page = Vec::new();
     generate(shell, &mut Cli::command(), "gannet", &mut page);
-    print(&page)
+    print(String::from_utf8_lossy(&page))
 }
 
 /// Prints the manual page: the command's, with a part for each of its subcommands.
@@ -37,7 +37,7 @@ pub(crate) fn completions(shell: Shell) -> io::Result<()> {
 pub(crate) fn manual() -> io::Result<()> {
     let mut page = Vec::new();
     write_manual(&mut page)?;
-    print(&page)
+    print(String::from_utf8_lossy(&page))
 }
 
 fn write_manual(page: &mut Vec<u8>) -> io::Result<()> {
@@ -73,13 +73,4 @@ fn part(subcommand: Command) -> io::Result<Vec<u8>> {
     let text = String::from_utf8_lossy(&part);
     let lines = text.lines().map(|line| if line.starts_with(".SH") { ".PP" } else { line });
     Ok(lines.flat_map(|line| [line, "\n"]).collect::<String>().into_bytes())
-}
-
-/// Writes a page to stdout. Nobody may want to read on: a closed pipe ends it quietly.
-fn print(page: &[u8]) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(page).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result,
-    }
 }

@@ -1,10 +1,8 @@
 //! `gannet server`.
 
 use std::{
-    fs,
-    io::{self, Write as _},
+    fs, io,
     net::{IpAddr, SocketAddr},
-    path::Path,
     thread,
 };
 
@@ -12,7 +10,12 @@ use gannet_driver_mio::server::{Server, ServerOptions, Stopper};
 use signal_hook::iterator::Signals;
 
 use crate::{
-    args, console::Console, errors::Error, interrupt::SIGNALS, names::Shown, outcome::Outcome,
+    args,
+    console::{Console, print},
+    errors::Error,
+    interrupt::SIGNALS,
+    names::Shown,
+    outcome::Outcome,
 };
 
 /// Shares a directory until the server is told to stop.
@@ -28,18 +31,13 @@ fn serve(args: args::Server, console: Console) -> Result<(), Error> {
     let listen = SocketAddr::new(args.listen, args.port);
     let server = Server::bind(ServerOptions::new(args.root, listen)).map_err(Error::Start)?;
     stop_on_signals(server.stopper(), console).map_err(Error::Stdio)?;
-    announce(server.local_addr(), &root);
+    // On stdout: with port 0 nobody else knows where it listens.
+    let (address, root) = (server.local_addr(), Shown::from(&*root));
+    print(format_args!("listening on {address}, sharing {root}\n")).map_err(Error::Stdio)?;
     console.note(reach(args.listen));
     server.run().map_err(Error::Serve)?;
     console.note("stopped");
     Ok(())
-}
-
-/// Tells on stdout where the server listens, which with port 0 nobody else knows.
-fn announce(address: SocketAddr, root: &Path) {
-    let mut stdout = io::stdout().lock();
-    let _ = writeln!(stdout, "listening on {address}, sharing {}", Shown::from(root))
-        .and_then(|()| stdout.flush());
 }
 
 /// Who can reach a server that listens at `address`.

@@ -60,6 +60,8 @@ pub(crate) enum Command {
     #[command(visible_alias = "mv")]
     Rename(OneShot<Rename>),
     Exit(OneShot<Exit>),
+    /// Move 50 MB over a bad link inside this process, and tell how it went.
+    Demo,
     /// Print what a shell needs to complete gannet's commands.
     Completions {
         /// For which shell.

@@ -8,10 +8,7 @@ mod script;
 mod terminal;
 mod words;
 
-use std::{
-    fmt,
-    io::{self, Write as _},
-};
+use std::path::PathBuf;
 
 use self::{
     input::{Ask, Input, Next},
@@ -19,7 +16,7 @@ use self::{
 };
 use crate::{
     args::Verb,
-    console::say,
+    console::{print, say},
     errors::Error,
     listing,
     names::Shown,
@@ -34,11 +31,12 @@ use crate::{
 pub(crate) fn run(session: Session) -> Outcome {
     let mut menu = Menu { session, input: Input::start(), line: 0 };
     let interactive = menu.input.is_interactive();
+    let mut first = Outcome::Done;
     if interactive {
         let remote = menu.session.client.remote();
-        print(format_args!("Connected to {remote}.\n\n{}", line::menu()));
+        let greeting = format!("Connected to {remote}.\n\n{}", line::menu());
+        first = menu.told(print(greeting).map_err(Error::Stdio));
     }
-    let mut first = Outcome::Done;
     loop {
         let step =
             menu.step().unwrap_or_else(|error| Step::end(menu.session.console.report(&error)));
@@ -86,50 +84,48 @@ impl Menu {
         match self.input.next(&self.session, Ask::Command(self.session.here.clone()))? {
             Next::Line(line) => {
                 self.line += 1;
-                self.obey(&line)
+                Ok(match Line::parse(&line) {
+                    Ok(line) => self.obey(line),
+                    Err(no_line) => Step::went(self.explain(no_line)),
+                })
             }
             Next::Lost => Ok(Step::end(Outcome::Done)),
-            Next::End => {
-                if self.input.is_interactive() {
-                    print("\n");
-                }
-                Ok(Step::end(Outcome::Done))
+            Next::End if self.input.is_interactive() => {
+                // The shell's prompt begins on a line of its own.
+                Ok(Step::end(self.told(print("\n").map_err(Error::Stdio))))
             }
+            Next::End => Ok(Step::end(Outcome::Done)),
         }
     }
 
-    fn obey(&mut self, line: &[u8]) -> Result<Step, Error> {
-        let line = match Line::parse(line) {
-            Ok(line) => line,
-            Err(no_line) => return Ok(Step::went(self.explain(no_line))),
-        };
-        match line {
-            Line::Verb(verb) => return Ok(self.run(&verb)),
-            Line::Quit => return Ok(Step::end(Outcome::Done)),
-            Line::Help { .. } => print(line::menu()),
+    fn obey(&mut self, line: Line) -> Step {
+        let result = match line {
+            Line::Verb(verb) => return self.run(&verb),
+            Line::Quit => return Step::end(Outcome::Done),
+            Line::Help { .. } => print(line::menu()).map_err(Error::Stdio),
             Line::Lcd { dir } => {
-                if let Err(error) = self.session.here.change(&dir) {
-                    let error = Error::Directory(dir, error);
-                    return Ok(Step::went(self.session.console.report(&error)));
-                }
+                self.session.here.change(&dir).map_err(|error| Error::Directory(dir, error))
             }
-            Line::Lls { dir } => {
-                let dir = dir.unwrap_or_else(|| ".".into());
-                let path = self.session.here.resolve(&dir);
-                let printed = match listing::of_local(&path) {
-                    Ok(entries) => listing::print(entries).map_err(Error::Stdio),
-                    Err(error) => Err(Error::Directory(dir, error)),
-                };
-                if let Err(error) = printed {
-                    return Ok(Step::went(self.session.console.report(&error)));
-                }
-            }
+            Line::Lls { dir } => self.list_local(dir.unwrap_or_else(|| ".".into())),
             Line::Lpwd => {
-                let path = self.session.here.path().map_err(Error::Stdio)?;
-                print(format_args!("{}\n", Shown::from(&*path)));
+                let path = self.session.here.path();
+                let printed =
+                    path.and_then(|path| print(format_args!("{}\n", Shown::from(&*path))));
+                printed.map_err(Error::Stdio)
             }
-        }
-        Ok(Step::went(Outcome::Done))
+        };
+        Step::went(self.told(result))
+    }
+
+    fn list_local(&self, dir: PathBuf) -> Result<(), Error> {
+        let entries = listing::of_local(&self.session.here.resolve(&dir))
+            .map_err(|error| Error::Directory(dir, error))?;
+        listing::print(entries).map_err(Error::Stdio)
+    }
+
+    /// Tells of a failure.
+    fn told(&self, result: Result<(), Error>) -> Outcome {
+        result.map_or_else(|error| self.session.console.report(&error), |()| Outcome::Done)
     }
 
     fn run(&self, verb: &Verb) -> Step {
@@ -152,10 +148,7 @@ impl Menu {
         };
         match no_line {
             NoLine::Blank => return Outcome::Done,
-            NoLine::Help(text) => {
-                print(text);
-                return Outcome::Done;
-            }
+            NoLine::Help(text) => return self.told(print(text).map_err(Error::Stdio)),
             NoLine::Unknown(word) => say(format_args!(
                 "gannet: {place}there is no command {}; there are:\n{}",
                 Shown(&word),
@@ -168,10 +161,4 @@ impl Menu {
         }
         Outcome::Usage
     }
-}
-
-/// Writes what was asked for. Nobody may be left to read it.
-fn print(text: impl fmt::Display) {
-    let mut stdout = io::stdout().lock();
-    let _ = write!(stdout, "{text}").and_then(|()| stdout.flush());
 }

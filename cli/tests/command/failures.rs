@@ -59,7 +59,7 @@ fn no_permission_is_told() {
         return;
     }
     let (server, here) = (Server::start(), Here::new());
-    let close = |path| fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap();
+    let close = |path| fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
     close(server.write("secret", "x"));
     close(here.write("secret", "x"));
     here.run(["get", &server.target(), "secret", "--to", "y"]).ended_with(1).told(&["permission"]);

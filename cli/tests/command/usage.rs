@@ -13,7 +13,6 @@ fn wrong_arguments_are_told_with_the_usage_and_status_2() {
         &["exit"],
         &["client", "127.0.0.1"],
         &["server"],
-        &["server", "port"],
         &["fetch"],
         &["get", "127.0.0.1:1", "a", "--fast"],
     ] {
