@@ -101,6 +101,8 @@ impl Client {
     /// Stores the local file `from` at the server.
     #[must_use]
     pub fn put(&self, from: PathBuf, to: Destination) -> Job<Transferred> {
+        // Several components would break the protocol.
+        let to = Destination { leaf: to.leaf.leaf(), ..to };
         self.start(|report| Verb::Put { from, to, report })
     }
 

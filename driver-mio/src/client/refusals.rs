@@ -24,13 +24,14 @@ impl Refusals {
         if self.heard != heard {
             *self = Self { heard, ..Self::default() };
         }
+        self.first.get_or_insert(now);
         self.count = self.count.saturating_add(count);
         self.count >= LEAST && self.lasted(now) >= SPAN
     }
 
     /// For how long they have gone on.
-    pub(super) fn lasted(&mut self, now: Instant) -> Duration {
-        now.saturating_since(*self.first.get_or_insert(now))
+    pub(super) fn lasted(&self, now: Instant) -> Duration {
+        self.first.map_or(Duration::ZERO, |first| now.saturating_since(first))
     }
 
     /// Whether there were any.

@@ -127,8 +127,8 @@ impl Worker {
     }
 
     /// The refusals so far.
-    pub(super) fn refusals(&mut self) -> &mut Refusals {
-        &mut self.refusals
+    pub(super) fn refusals(&self) -> &Refusals {
+        &self.refusals
     }
 
     /// Whether the thread has nothing left to do.

@@ -42,12 +42,7 @@ pub(super) enum Over {
 
 impl<D: Send + 'static> Hub<D> {
     pub(super) fn new(endpoint: Endpoint, disk: Disk<Work<D>>) -> Self {
-        Self {
-            endpoint,
-            transfers: Transfers::new(),
-            disk,
-            bodies: BTreeMap::new(),
-        }
+        Self { endpoint, transfers: Transfers::new(), disk, bodies: BTreeMap::new() }
     }
 
     /// The commands of a connection, while it lives.

@@ -5,6 +5,8 @@ mod exchange;
 mod peers;
 mod serving;
 mod stop;
+#[cfg(test)]
+mod tests;
 
 use std::{io, net::SocketAddr, path::PathBuf};
 

@@ -180,6 +180,11 @@ impl Serving {
     /// Forgets an exchange, with a line in the log.
     fn end(&mut self, hub: &mut Hub, now: Instant, exchange: ExchangeId, ending: Ending) {
         if let Some(served) = self.exchanges.remove(&exchange) {
+            let ending = match (ending, &served.stage) {
+                // What was asked is done, whether or not the client stayed to hear it.
+                (Ending::Lost, Stage::Answered(_)) => Ending::Done,
+                (ending, _) => ending,
+            };
             served.log(now, hub.progress(exchange), ending);
             self.peers.end(exchange);
         }

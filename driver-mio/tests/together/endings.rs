@@ -132,17 +132,23 @@ fn a_server_that_is_gone_is_noticed_by_its_host() {
     assert_eq!(world.names_here(), [""; 0]);
 }
 
-/// A client that says nothing any more; others are served meanwhile.
+/// A client that says nothing any more, and left more requests behind than it may have run at a time.
 #[test]
 fn a_client_that_vanishes_takes_nobody_along() {
     let world = World::new();
+    fs::write(world.there("file"), content(1, 4 << 20)).unwrap();
     let relay = Relay::start(world.address, LinkConfig::default(), LinkConfig::default()).unwrap();
     let client = connect(relay.address());
-    let job = endless_get(&world, &client);
+    let get = |at: usize| client.get(name("file"), world.here(&format!("copy-{at}")));
+    let jobs: Vec<_> = (0..100).map(get).collect();
+    while jobs.iter().all(|job| job.progress().done == 0) {
+        std::thread::yield_now();
+    }
     relay.handle().set_blackout(true);
     let other = world.client();
-    finish(other.list(None)).unwrap();
-    drop(job);
+    finish(other.get(name("file"), world.here("other"))).unwrap();
+    assert_holds(&world.here("other"), &content(1, 4 << 20));
+    drop(jobs);
     drop(client);
     finish(other.list(None)).unwrap();
 }

@@ -3,6 +3,7 @@
 mod bad_link;
 mod connecting;
 mod endings;
+mod logging;
 mod refusals;
 mod transfers;
 mod world;

@@ -114,7 +114,7 @@ pub(crate) fn name(text: &str) -> Name {
 
 /// A destination in the root.
 pub(crate) fn root_as(text: &str) -> Destination {
-    Destination { path: Some(name(text)), leaf: name(text), into_directory: false }
+    Destination { path: Some(name(text)), leaf: name(text).leaf(), into_directory: false }
 }
 
 /// Bytes in which no part is like another, and the same for each `seed`.

@@ -23,7 +23,7 @@ use crate::{
     exchange::{Exchanges, Limits, Outbox, Role},
     protect::Plain,
     random::Random,
-    recovery::{Fate, Recovery, Repeats, SentPacket},
+    recovery::{Fate, Recovery, Repeat, Repeats, SentPacket},
     wire::packet::ConnectionId,
 };
 
@@ -279,7 +279,12 @@ impl Connection {
                 }
             }
             Fate::Lost => {
-                repeats.of(number).for_each(|repeat| exchanges.on_repeat_lost(repeat));
+                for repeat in repeats.of(number) {
+                    match repeat {
+                        Repeat::Challenge => path.repeat_challenge(),
+                        repeat => exchanges.on_repeat_lost(repeat),
+                    }
+                }
                 if let Some(chunk) = &contents.chunk {
                     exchanges.on_chunk_lost(chunk);
                 }

@@ -161,6 +161,13 @@ impl Path {
         self.responses.iter_mut().find_map(Option::take)
     }
 
+    /// Our challenge was lost, or its answer.
+    pub(crate) fn repeat_challenge(&mut self) {
+        if let Challenge::Sent(token) = self.challenge {
+            self.challenge = Challenge::Due(token);
+        }
+    }
+
     /// Takes in the peer's answer to ours.
     pub(crate) fn on_response(&mut self, token: [u8; 8]) {
         if self.challenge == Challenge::Sent(token) {

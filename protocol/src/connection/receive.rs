@@ -206,6 +206,8 @@ impl Connection {
             path.rtt.update(sample, delay, now);
         }
         let Some((largest, largest_sent_at)) = outcome.newest else { return Ok(()) };
+        // Whatever probes were still to be sent have been answered.
+        self.probes = 0;
         if outcome.bytes > 0 {
             let rate = path.delivery.sample(path.rtt.min());
             path.congestion.on_acked(&Acked {

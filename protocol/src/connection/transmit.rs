@@ -164,7 +164,10 @@ impl Connection {
     /// Bytes that the pacer lets go now; if none, notes when it will.
     fn paced_budget(&mut self, now: Instant) -> u64 {
         match self.path.next_send(now) {
-            None => self.path.paced(now),
+            None => {
+                self.paced_until = None;
+                self.path.paced(now)
+            }
             Some(at) => {
                 let waits = self.exchanges.has_work() && self.has_window();
                 self.paced_until = waits.then_some(at);
