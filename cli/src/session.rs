@@ -13,6 +13,7 @@ use crate::{
     interrupt::Interrupt,
     listing, names,
     outcome::Outcome,
+    summary,
     target::Target,
     transfer,
 };
@@ -52,6 +53,7 @@ impl Session {
         let client = Client::connect(&target.host, target.port, &options)
             .map_err(|error| Error::Connect(target.clone(), error))?;
         interrupt.defer();
+        log::debug!("connected to {}", client.remote());
         Ok(Self {
             client,
             console,
@@ -77,6 +79,9 @@ impl Session {
     /// Ends the connection as `outcome` wants it, and tells if it was lost.
     pub(crate) fn close(self, outcome: Outcome) -> Outcome {
         let lost = self.lost();
+        if let Some(stats) = self.client.stats() {
+            log::info!("{}", summary::connection(&stats));
+        }
         if outcome == Outcome::Interrupted {
             self.client.abort();
             return outcome;

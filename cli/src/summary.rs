@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use gannet_driver_mio::units::{format_duration, format_rate, format_size};
+use gannet_protocol::Stats;
 
 /// Bytes that were moved in a time: `1.10 GB in 2.30 s, 3.83 Gbit/s`.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +29,21 @@ impl Moved {
         let rate = bits.checked_div(self.elapsed.as_nanos())?;
         u64::try_from(rate).ok().filter(|&rate| rate > 0)
     }
+}
+
+/// What is worth knowing of a connection that ends.
+pub(crate) fn connection(stats: &Stats) -> String {
+    format!(
+        "connection to {}: round trip {}, packets of {} bytes, {} sent, {} lost, {} received; {} sent, {} resent",
+        stats.remote,
+        format_duration(stats.rtt),
+        stats.mtu,
+        stats.packets_sent,
+        stats.packets_lost,
+        stats.packets_received,
+        format_size(stats.body_sent),
+        format_size(stats.body_resent),
+    )
 }
 
 #[cfg(test)]
