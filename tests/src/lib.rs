@@ -1,6 +1,7 @@
 //! Simulated worlds for the protocol core: hosts, paths between them, a virtual clock.
 
 pub mod content;
+pub mod counting;
 pub mod directory;
 pub mod disk;
 pub mod forge;
@@ -9,5 +10,6 @@ pub mod groups;
 pub mod host;
 pub mod incoming;
 pub mod outgoing;
+pub mod pair;
 pub mod scenario;
 pub mod world;

@@ -115,7 +115,7 @@ fn noise_gets_no_reply() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Row 1, with any bytes.
     #[test]

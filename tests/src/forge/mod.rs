@@ -2,6 +2,7 @@
 //! what an endpoint sends.
 
 mod frame;
+pub mod message;
 mod packet;
 mod peer;
 

@@ -115,8 +115,9 @@ impl Host {
                 self.say(exchange, |session| session.reply(exchange, reply).map(drop));
             }
             Err(status) => {
-                self.say(exchange, |session| session.fail(exchange, status, 0));
-                self.end(exchange, Outcome::Failed { status, detail: 0 });
+                if self.say(exchange, |session| session.fail(exchange, status, 0)) {
+                    self.end(exchange, Outcome::Failed { status, detail: 0 });
+                }
             }
         }
     }

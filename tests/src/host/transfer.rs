@@ -96,7 +96,10 @@ impl Host {
 
     /// Gives an exchange up.
     pub(super) fn fail(&mut self, exchange: ExchangeId, status: Status) {
-        self.say(exchange, |session| session.fail(exchange, status, 0));
+        if !self.say(exchange, |session| session.fail(exchange, status, 0)) {
+            // It is over already, and the event that tells so waits to be polled.
+            return;
+        }
         self.perform(exchange, Err(status));
         self.end(exchange, Outcome::Failed { status, detail: 0 });
     }
@@ -136,15 +139,16 @@ impl Host {
         notes.len()
     }
 
-    /// Gives a command that must fit the state of things, unless news that were not polled yet ended them.
+    /// Gives a command that must fit the state of things. False: news that were not polled yet ended them.
     pub(super) fn say(
         &mut self,
         exchange: ExchangeId,
         command: impl FnOnce(&mut gannet_protocol::Session<'_>) -> Result<(), Misuse>,
-    ) {
-        let Some(mut session) = self.endpoint.session(exchange.connection()) else { return };
+    ) -> bool {
+        let Some(mut session) = self.endpoint.session(exchange.connection()) else { return false };
         match command(&mut session) {
-            Ok(()) | Err(Misuse::Closing | Misuse::Over) => {}
+            Ok(()) => true,
+            Err(Misuse::Closing | Misuse::Over) => false,
             Err(misuse) => panic!("a fitting command is refused: {misuse}"),
         }
     }
