@@ -1,6 +1,6 @@
 //! Bodies as the driver sees them: numbers to write to and read from.
 
-use crate::Status;
+use crate::{ConnectionHandle, Status};
 
 /// A body that is being sent or received, numbered by the endpoint.
 ///
@@ -32,8 +32,7 @@ pub struct Write<'d> {
 #[must_use = "a ticket that is dropped closes the sender's window for good"]
 pub struct Ticket {
     pub(crate) body: BodyId,
-    pub(crate) connection: u32,
-    pub(crate) connection_generation: u32,
+    pub(crate) connection: ConnectionHandle,
     pub(crate) len: u64,
 }
 
@@ -53,7 +52,8 @@ impl Ticket {
     /// A ticket that no endpoint waits for: to try out a writer of bodies without an endpoint.
     pub const fn unowned(len: u64) -> Self {
         let body = BodyId { slot: u32::MAX, generation: u32::MAX };
-        Self { body, connection: u32::MAX, connection_generation: u32::MAX, len }
+        let connection = ConnectionHandle { slot: u32::MAX, generation: u32::MAX };
+        Self { body, connection, len }
     }
 
     /// How many bytes it stands for.

@@ -67,3 +67,20 @@ pub struct Stats {
     /// Body bytes sent again.
     pub body_resent: u64,
 }
+
+impl Stats {
+    /// Those of a connection that did nothing yet.
+    pub(crate) const fn new(remote: SocketAddr) -> Self {
+        Self {
+            remote,
+            rtt: Duration::ZERO,
+            window: 0,
+            mtu: 0,
+            packets_sent: 0,
+            packets_lost: 0,
+            packets_received: 0,
+            body_sent: 0,
+            body_resent: 0,
+        }
+    }
+}

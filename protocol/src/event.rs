@@ -112,6 +112,30 @@ pub enum CloseCode {
     Unknown(u64),
 }
 
+impl CloseCode {
+    const DONE: u64 = 0;
+    const SHUTTING_DOWN: u64 = 1;
+
+    /// The code on the wire.
+    #[must_use]
+    pub const fn code(self) -> u64 {
+        match self {
+            Self::Done => Self::DONE,
+            Self::ShuttingDown => Self::SHUTTING_DOWN,
+            Self::Violation(violation) => violation.code(),
+            Self::Unknown(code) => code,
+        }
+    }
+
+    pub(crate) fn from_code(code: u64) -> Self {
+        match code {
+            Self::DONE => Self::Done,
+            Self::SHUTTING_DOWN => Self::ShuttingDown,
+            code => Violation::from_code(code).map_or(Self::Unknown(code), Self::Violation),
+        }
+    }
+}
+
 macro_rules! violations {
     ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $text:literal;)+) => {
         /// A rule of the protocol that a peer broke, one variant a rule.

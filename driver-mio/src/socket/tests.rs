@@ -55,7 +55,7 @@ impl Pair {
         while arrived.iter().map(|(payload, ..): &Arrived| payload.len()).sum::<usize>() < bytes {
             match self.far.receive(&mut inbox) {
                 Received::Datagrams => {
-                    arrived.extend(inbox.datagrams().map(|d| (d.payload.to_vec(), d.ecn, d.local)))
+                    arrived.extend(inbox.datagrams().map(|d| (d.payload.to_vec(), d.ecn, d.local)));
                 }
                 _ => {
                     self.poll.poll(&mut events, Some(Duration::from_secs(10))).unwrap();

@@ -1,12 +1,25 @@
 //! Every connection behind one UDP socket.
 
+mod half_open;
 mod session;
+mod slots;
 
+use alloc::collections::{BTreeSet, VecDeque};
 use core::net::{IpAddr, SocketAddr};
 
-use crate::{Config, ConnectionHandle, Event, FileDone, Instant, Source, Write};
-
+use crate::{
+    Config, ConnectionHandle, Event, FileDone, Instant, Source, Write,
+    connection::{Answering, Connection, Ids},
+    exchange::Outbox,
+    random::Random,
+    wire::packet::{self, ConnectionId, Hello, Packet, SUITE_PLAIN, VERSION},
+};
+use half_open::HalfOpen;
 pub use session::{Misuse, Opened, Session};
+use slots::Slots;
+
+/// Lists of versions that wait to be sent; whoever comes when all places are taken asks again.
+const MAX_VERSION_ANSWERS: usize = 16;
 
 /// Every connection behind one UDP socket: bytes and time go in, bytes and events come out.
 ///
@@ -14,24 +27,54 @@ pub use session::{Misuse, Opened, Session};
 /// `None`, then [`Self::poll_event`] until `None`, then sleep until [`Self::poll_timeout`]. Any other
 /// order is safe too; it only costs time.
 #[derive(Debug)]
-pub struct Endpoint {}
+pub struct Endpoint {
+    config: Config,
+    random: Random,
+    connections: Slots,
+    half_open: HalfOpen,
+    /// Those that may have something to send.
+    ready: VecDeque<u32>,
+    /// When to look at whose timers: never later than they are due.
+    alarms: BTreeSet<(Instant, u32)>,
+    outbox: Outbox,
+    versions: VecDeque<(SocketAddr, Option<IpAddr>, ConnectionId)>,
+    shutting_down: bool,
+}
 
 impl Endpoint {
     /// Makes an endpoint. All its randomness comes from `seed`, all time from its callers.
     #[must_use]
-    pub fn new(_config: Config, _seed: [u8; 32]) -> Self {
-        todo!()
+    pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        Self {
+            config,
+            random: Random::new(seed),
+            connections: Slots::default(),
+            half_open: HalfOpen::default(),
+            ready: VecDeque::new(),
+            alarms: BTreeSet::new(),
+            outbox: Outbox::default(),
+            versions: VecDeque::new(),
+            shutting_down: false,
+        }
     }
 
     /// Starts a connection to `remote`; [`Event::Connected`] or [`Event::Closed`] will follow.
-    pub fn connect(&mut self, _now: Instant, _remote: SocketAddr) -> ConnectionHandle {
-        todo!()
+    pub fn connect(&mut self, now: Instant, remote: SocketAddr) -> ConnectionHandle {
+        let (handle, own) = self.connections.reserve(&mut self.random);
+        let ids = Ids { handle, own, peer: ConnectionId(0) };
+        let connection = Connection::connect(now, &self.config, ids, remote, &mut self.random);
+        self.connections.fill(connection);
+        self.touch(handle.slot);
+        handle
     }
 
     /// Takes no more connections and fails new requests with [`crate::Status::ShuttingDown`]; those that
     /// run go on.
     pub fn shut_down(&mut self) {
-        todo!()
+        self.shutting_down = true;
+        for connection in self.connections.iter_mut() {
+            connection.exchanges.shut_down();
+        }
     }
 
     /// Takes one datagram and opens it in place.
@@ -41,25 +84,133 @@ impl Endpoint {
     #[must_use]
     pub fn handle_datagram<'d>(
         &mut self,
-        _now: Instant,
-        _datagram: Datagram<'d>,
+        now: Instant,
+        datagram: Datagram<'d>,
     ) -> Option<Write<'d>> {
-        todo!()
+        let (to, number) = match Packet::decode(datagram.payload).ok()? {
+            Packet::Data { to, number } => (to, number),
+            Packet::Hello(hello) => {
+                self.on_hello(now, (datagram.remote, datagram.local), &hello);
+                return None;
+            }
+            Packet::Answer { to, payload } => {
+                let connection = self.connections.by_id(to)?;
+                if connection.remote() == datagram.remote {
+                    connection.on_answer(now, payload, &mut self.outbox);
+                    let slot = connection.handle.slot;
+                    self.touch(slot);
+                }
+                return None;
+            }
+            Packet::Finish { to, payload } => {
+                let connection = self.connections.by_id(to)?;
+                connection.on_finish(now, payload, &mut self.outbox);
+                if connection.is_established() {
+                    self.half_open.remove(connection.handle.slot);
+                }
+                let slot = connection.handle.slot;
+                self.touch(slot);
+                return None;
+            }
+            Packet::Versions { to, spoken: false } => {
+                let connection = self.connections.by_id(to)?;
+                connection.on_versions(&mut self.outbox);
+                let slot = connection.handle.slot;
+                self.touch(slot);
+                return None;
+            }
+            Packet::Versions { .. } => return None,
+        };
+        let connection = self.connections.by_id(to)?;
+        let slot = connection.handle.slot;
+        let random = &mut self.random;
+        let write = connection.handle_packet(now, number, datagram, random, &mut self.outbox);
+        self.touch(slot);
+        write
+    }
+
+    fn on_hello(&mut self, now: Instant, from: (SocketAddr, Option<IpAddr>), hello: &Hello<'_>) {
+        let (remote, local) = from;
+        if !self.config.accept || self.shutting_down {
+            return;
+        }
+        if hello.version != VERSION {
+            if self.versions.len() < MAX_VERSION_ANSWERS {
+                self.versions.push_back((remote, local, hello.client));
+            }
+            return;
+        }
+        if let Some(slot) = self.half_open.find(remote, hello.client) {
+            if let Some(connection) = self.connections.get_mut(slot) {
+                connection.on_hello_again();
+                self.touch(slot);
+            }
+            return;
+        }
+        if hello.suite != SUITE_PLAIN || self.half_open.is_full() {
+            return;
+        }
+        let (handle, own) = self.connections.reserve(&mut self.random);
+        let ids = Ids { handle, own, peer: hello.client };
+        match Answering::new(now, &self.config, own, hello.payload) {
+            Ok(answering) => {
+                let connection = Connection::accept(now, &self.config, ids, from, answering);
+                self.connections.fill(connection);
+                self.half_open.insert(remote, hello.client, handle.slot);
+                self.touch(handle.slot);
+            }
+            Err(_) => self.connections.release(handle.slot),
+        }
     }
 
     /// Lets every timer that is due fire. Early or repeated calls do nothing.
-    pub fn handle_timeout(&mut self, _now: Instant) {
-        todo!()
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(&(at, slot)) = self.alarms.first()
+            && at <= now
+        {
+            self.alarms.pop_first();
+            let Some(connection) = self.connections.get_mut(slot) else { continue };
+            connection.armed = None;
+            connection.handle_timeout(now, &mut self.outbox);
+            self.touch(slot);
+        }
     }
 
     /// Takes the result of a file operation that an earlier output asked for.
-    pub fn handle_file(&mut self, _now: Instant, _done: FileDone) {
-        todo!()
+    pub fn handle_file(&mut self, now: Instant, done: FileDone) {
+        match done {
+            FileDone::Settled(ticket) => {
+                let Some(connection) = self.connections.by_handle(ticket.connection) else {
+                    return;
+                };
+                let owner = self.outbox.bodies.owner(ticket.body);
+                let rtt = connection.rtt();
+                connection.exchanges.settle(now, rtt, owner.map(|owner| owner.number), ticket.len);
+                if connection.exchanges.has_work() {
+                    self.touch(ticket.connection.slot);
+                }
+            }
+            FileDone::Readable(body) => {
+                let Some(owner) = self.outbox.bodies.owner(body) else { return };
+                if let Some(connection) = self.connections.by_handle(owner.connection) {
+                    connection.exchanges.on_readable(owner.number);
+                    self.touch(owner.connection.slot);
+                }
+            }
+        }
     }
 
     /// The commands of one connection, while it lives.
-    pub fn session(&mut self, _connection: ConnectionHandle) -> Option<Session<'_>> {
-        todo!()
+    pub fn session(&mut self, connection: ConnectionHandle) -> Option<Session<'_>> {
+        let open = self.connections.find(connection).filter(|open| open.is_open());
+        let remote = open?.remote();
+        Some(Session { endpoint: self, connection, remote })
+    }
+
+    /// The exchange that a body belongs to, while it runs.
+    #[must_use]
+    pub fn exchange_of(&self, body: crate::BodyId) -> Option<crate::ExchangeId> {
+        self.outbox.bodies.owner(body)
     }
 
     /// Writes the next datagrams into `out`, all to one address and of one size but the last.
@@ -69,23 +220,69 @@ impl Endpoint {
     #[must_use]
     pub fn poll_transmit(
         &mut self,
-        _now: Instant,
-        _source: &mut impl Source,
-        _out: &mut [u8],
+        now: Instant,
+        source: &mut impl Source,
+        out: &mut [u8],
     ) -> Option<Transmit> {
-        todo!()
+        if let Some((remote, local, to)) = self.versions.pop_front() {
+            let len = packet::write_versions(out, to)?;
+            return Some(Transmit { remote, local, ecn: None, len, segment_len: len });
+        }
+        while let Some(slot) = self.ready.pop_front() {
+            let Some(connection) = self.connections.get_mut(slot) else { continue };
+            connection.queued = false;
+            let transmit = connection.poll_transmit(now, source, out, &mut self.outbox);
+            if transmit.is_some() {
+                // It may have more, but the others come first.
+                connection.queued = true;
+                self.ready.push_back(slot);
+                return transmit;
+            }
+            self.settle_down(slot);
+        }
+        None
     }
 
     /// Tells the next thing that happened.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
-        todo!()
+        self.outbox.events.pop_front()
     }
 
     /// Tells when to call [`Self::handle_timeout`], if ever. It may be in the past after an input.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        todo!()
+        self.alarms.first().map(|(at, _)| *at)
+    }
+
+    /// A connection changed: it may have something to send, and other timers.
+    fn touch(&mut self, slot: u32) {
+        let Some(connection) = self.connections.get_mut(slot) else { return };
+        if !connection.queued {
+            connection.queued = true;
+            self.ready.push_back(slot);
+        }
+    }
+
+    /// A connection has said all it had to say for now: what remains are its timers, or its end.
+    fn settle_down(&mut self, slot: u32) {
+        let Some(connection) = self.connections.get_mut(slot) else { return };
+        if connection.is_dead() {
+            if let Some(at) = connection.armed.take() {
+                self.alarms.remove(&(at, slot));
+            }
+            self.half_open.remove(slot);
+            self.connections.release(slot);
+            return;
+        }
+        // An alarm that rings early is set anew then: most packets move timers back, and need not touch the set.
+        let Some(next) = connection.next_timeout() else { return };
+        if connection.armed.is_none_or(|armed| next < armed) {
+            if let Some(at) = connection.armed.replace(next) {
+                self.alarms.remove(&(at, slot));
+            }
+            self.alarms.insert((next, slot));
+        }
     }
 }
 

@@ -1,12 +1,20 @@
 //! The commands of one connection.
 
-use core::{fmt, marker::PhantomData, net::SocketAddr};
+use core::{fmt, net::SocketAddr};
 
-use crate::{BodyId, CloseCode, ExchangeId, Note, Reply, Request, Stats, Status};
+use super::Endpoint;
+use crate::{
+    BodyId, CloseCode, ConnectionHandle, ExchangeId, Note, Reply, Request, Stats, Status,
+    connection::Connection, exchange::Outbox,
+};
 
 /// The commands of one connection.
 #[derive(Debug)]
-pub struct Session<'e>(PhantomData<&'e mut ()>);
+pub struct Session<'e> {
+    pub(super) endpoint: &'e mut Endpoint,
+    pub(super) connection: ConnectionHandle,
+    pub(super) remote: SocketAddr,
+}
 
 /// A request that was sent.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -47,22 +55,23 @@ impl core::error::Error for Misuse {}
 impl Session<'_> {
     /// The peer's address.
     #[must_use]
-    pub fn remote(&self) -> SocketAddr {
-        todo!()
+    pub const fn remote(&self) -> SocketAddr {
+        self.remote
     }
 
     /// Figures of the connection so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        todo!()
+        let connection = self.endpoint.connections.find(self.connection);
+        connection.map_or_else(|| Stats::new(self.remote), Connection::stats)
     }
 
-    /// As a client: asks. A request may be made before the connection is established, and travels then.
+    /// As a client, once connected: asks.
     ///
     /// # Errors
     /// [`Misuse::NoCredit`], [`Misuse::Closing`], or [`Misuse::OutOfPlace`] on a server's connection.
-    pub fn request(&mut self, _request: Request) -> Result<Opened, Misuse> {
-        todo!()
+    pub fn request(&mut self, request: Request) -> Result<Opened, Misuse> {
+        self.with(|connection, outbox| connection.exchanges.request(request, outbox))
     }
 
     /// As a server: answers. [`Reply::Meta`] and [`Reply::Listing`] open a body, which the
@@ -70,12 +79,9 @@ impl Session<'_> {
     ///
     /// # Errors
     /// [`Misuse::Over`] or [`Misuse::OutOfPlace`].
-    pub fn reply(
-        &mut self,
-        _exchange: ExchangeId,
-        _reply: Reply,
-    ) -> Result<Option<BodyId>, Misuse> {
-        todo!()
+    pub fn reply(&mut self, exchange: ExchangeId, reply: Reply) -> Result<Option<BodyId>, Misuse> {
+        let number = self.number(exchange)?;
+        self.with(|connection, outbox| connection.exchanges.reply(number, reply, outbox))
     }
 
     /// As the sender of a body: says something of it. [`Note::End`] is the last, and settles the length of an
@@ -83,16 +89,19 @@ impl Session<'_> {
     ///
     /// # Errors
     /// [`Misuse::Over`] or [`Misuse::OutOfPlace`].
-    pub fn note(&mut self, _body: BodyId, _note: Note) -> Result<(), Misuse> {
-        todo!()
+    pub fn note(&mut self, body: BodyId, note: Note) -> Result<(), Misuse> {
+        let owner = self.endpoint.outbox.bodies.owner(body).ok_or(Misuse::Over)?;
+        let number = self.number(owner)?;
+        self.with(|connection, _| connection.exchanges.note(number, note))
     }
 
     /// As a client that received a body: it is verified and stored, and the server may count it as done.
     ///
     /// # Errors
     /// [`Misuse::Over`] or [`Misuse::OutOfPlace`].
-    pub fn finish(&mut self, _exchange: ExchangeId) -> Result<(), Misuse> {
-        todo!()
+    pub fn finish(&mut self, exchange: ExchangeId) -> Result<(), Misuse> {
+        let number = self.number(exchange)?;
+        self.with(|connection, outbox| connection.exchanges.finish(number, outbox))
     }
 
     /// As either side: gives an exchange up. `detail` belongs to the status (see [`crate::Event::Failed`]).
@@ -102,15 +111,36 @@ impl Session<'_> {
     /// [`Misuse::Over`].
     pub fn fail(
         &mut self,
-        _exchange: ExchangeId,
-        _status: Status,
-        _detail: u64,
+        exchange: ExchangeId,
+        status: Status,
+        detail: u64,
     ) -> Result<(), Misuse> {
-        todo!()
+        let number = self.number(exchange)?;
+        self.with(|connection, outbox| connection.exchanges.fail(number, status, detail, outbox))
     }
 
     /// Closes the connection; all that runs on it ends. [`crate::Event::Closed`] follows once that was said to the peer.
-    pub fn close(&mut self, _code: CloseCode) {
-        todo!()
+    pub fn close(&mut self, code: CloseCode) {
+        let _ = self.with(|connection, outbox| {
+            connection.close(code, outbox);
+            Ok(())
+        });
+    }
+
+    /// The number of an exchange of this connection.
+    fn number(&self, exchange: ExchangeId) -> Result<u64, Misuse> {
+        if exchange.connection == self.connection { Ok(exchange.number) } else { Err(Misuse::Over) }
+    }
+
+    fn with<T>(
+        &mut self,
+        act: impl FnOnce(&mut Connection, &mut Outbox) -> Result<T, Misuse>,
+    ) -> Result<T, Misuse> {
+        let endpoint = &mut *self.endpoint;
+        let connection = endpoint.connections.by_handle(self.connection);
+        let connection = connection.filter(|c| c.is_open()).ok_or(Misuse::Closing)?;
+        let result = act(connection, &mut endpoint.outbox);
+        endpoint.touch(self.connection.slot);
+        result
     }
 }

@@ -1,0 +1,300 @@
+//! HELLO, ANSWER, FINISH (docs/protocol.md, "Handshake").
+//!
+//! The client alone drives retransmission: it repeats its hello until it is answered, and its finish until it hears the
+//! server's first protected packet. A repeated hello is answered byte for byte as before.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::{Connection, LIMITS, State};
+use crate::{
+    CloseReason, Config, Event, Instant,
+    exchange::Outbox,
+    random::Random,
+    wire::{
+        cursor::{Malformed, Reader, Writer},
+        packet::{self, ConnectionId, MIN_DATAGRAM},
+        params::Parameters,
+    },
+};
+
+/// The first hello is repeated after this, as is the FINISH, for lost ones are more likely than paths of half a second.
+const FIRST_REPEAT: Duration = Duration::from_millis(250);
+/// From then on the pause doubles up to this: soon and often, for 1200 bytes burden nobody.
+const MAX_REPEAT: Duration = Duration::from_secs(1);
+/// A server drops a client that does not finish its handshake within this.
+const FINISH_DEADLINE: Duration = Duration::from_secs(10);
+/// A FINISH that comes later than this after the answer tells nothing of the round-trip time: more likely it is a repeated
+/// one, the first of which were lost, and the probe timeouts that follow from it would outlast the connection.
+const MAX_FINISH_SAMPLE: Duration = Duration::from_secs(1);
+/// Protected packets that overtook the FINISH and wait for it. Larger ones than every path carries are only probes, and
+/// would let strangers fill our memory.
+const MAX_HELD: usize = 8;
+/// Bytes that the client invents, and the server gives back to show that it read the hello.
+const NONCE_LEN: usize = 16;
+
+/// A handshake that runs.
+#[derive(Debug)]
+pub(super) enum Handshake {
+    Greeting(Greeting),
+    Answering(Answering),
+}
+
+/// A client that said hello.
+#[derive(Debug)]
+pub(super) struct Greeting {
+    nonce: [u8; NONCE_LEN],
+    started: Instant,
+    deadline: Instant,
+    pub(super) next_at: Instant,
+    repeat: Duration,
+    hellos: u32,
+}
+
+/// A server that was greeted.
+#[derive(Debug)]
+pub(crate) struct Answering {
+    /// The payload of the answer.
+    answer: Vec<u8>,
+    pub(super) due: bool,
+    answered_at: Option<Instant>,
+    answers: u32,
+    pub(super) deadline: Instant,
+    held: Vec<Held>,
+}
+
+/// A client whose FINISH was not answered yet.
+#[derive(Debug)]
+pub(super) struct Finishing {
+    payload: Vec<u8>,
+    pub(super) next_at: Instant,
+    repeat: Duration,
+}
+
+/// A protected packet that came before the FINISH.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) number: u64,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Greeting {
+    pub(super) fn new(now: Instant, timeout: Duration, random: &mut Random) -> Self {
+        let mut nonce = [0; NONCE_LEN];
+        nonce
+            .as_chunks_mut::<8>()
+            .0
+            .iter_mut()
+            .for_each(|half| *half = random.next().to_be_bytes());
+        Self {
+            nonce,
+            started: now,
+            deadline: now + timeout,
+            next_at: now,
+            repeat: FIRST_REPEAT,
+            hellos: 0,
+        }
+    }
+
+    /// Writes a hello if one is due.
+    pub(super) fn poll(
+        &mut self,
+        now: Instant,
+        own: ConnectionId,
+        out: &mut [u8],
+    ) -> Option<usize> {
+        if now < self.next_at {
+            return None;
+        }
+        let len = packet::write_hello(out, own, &self.nonce)?;
+        self.hellos = self.hellos.saturating_add(1);
+        self.next_at = now + self.repeat;
+        self.repeat = (self.repeat * 2).min(MAX_REPEAT);
+        Some(len)
+    }
+
+    pub(super) fn next_timeout(&self) -> Instant {
+        self.next_at.min(self.deadline)
+    }
+
+    /// How long it was tried, if that is over.
+    pub(super) fn given_up(&self, now: Instant) -> Option<Duration> {
+        (now >= self.deadline).then(|| now.saturating_since(self.started))
+    }
+}
+
+impl Finishing {
+    const fn new(now: Instant, payload: Vec<u8>) -> Self {
+        Self { payload, next_at: now, repeat: FIRST_REPEAT }
+    }
+
+    /// Writes the FINISH if it is due.
+    pub(super) fn poll(&mut self, now: Instant, to: ConnectionId, out: &mut [u8]) -> Option<usize> {
+        if now < self.next_at {
+            return None;
+        }
+        let len = packet::write_finish(out, to, &self.payload)?;
+        self.next_at = now + self.repeat;
+        self.repeat = (self.repeat * 2).min(MAX_REPEAT);
+        Some(len)
+    }
+}
+
+impl Answering {
+    /// Makes up the answer to a hello with this payload.
+    pub(crate) fn new(
+        now: Instant,
+        config: &Config,
+        own: ConnectionId,
+        hello: &[u8],
+    ) -> Result<Self, Malformed> {
+        let nonce: [u8; NONCE_LEN] = hello.try_into().map_err(|_| Malformed)?;
+        let mut answer = alloc::vec![0; 256];
+        let mut w = Writer::new(&mut answer);
+        w.u64(own.0);
+        w.bytes(&nonce);
+        own_parameters(config).write(&mut w);
+        let len = w.finish().ok_or(Malformed)?;
+        answer.truncate(len);
+        Ok(Self {
+            answer,
+            due: true,
+            answered_at: None,
+            answers: 0,
+            deadline: now + FINISH_DEADLINE,
+            held: Vec::new(),
+        })
+    }
+
+    /// The client repeats its hello: so does the answer.
+    fn repeat(&mut self) {
+        self.due = true;
+    }
+
+    /// Writes the answer if it is due.
+    pub(super) fn poll(&mut self, now: Instant, to: ConnectionId, out: &mut [u8]) -> Option<usize> {
+        if !self.due {
+            return None;
+        }
+        let len = packet::write_answer(out, to, &self.answer)?;
+        self.due = false;
+        self.answers = self.answers.saturating_add(1);
+        self.answered_at = Some(now);
+        Some(len)
+    }
+}
+
+fn own_parameters(config: &Config) -> Parameters {
+    let (credit, body_window) = LIMITS.initial();
+    Parameters {
+        max_datagram: config.max_datagram,
+        idle_timeout: config.idle_timeout,
+        credit,
+        body_window,
+    }
+}
+
+impl Connection {
+    /// As a server: the client's hello came again.
+    pub(crate) fn on_hello_again(&mut self) {
+        if let State::Handshake(Handshake::Answering(answering)) = &mut self.state {
+            answering.repeat();
+        }
+    }
+
+    /// As a client: takes in an ANSWER. One that is not to our hello is noise.
+    pub(crate) fn on_answer(&mut self, now: Instant, payload: &[u8], outbox: &mut Outbox) {
+        let State::Handshake(Handshake::Greeting(greeting)) = &self.state else { return };
+        let Ok((peer_id, parameters)) = read_answer(payload, &greeting.nonce) else { return };
+        if greeting.hellos == 1 {
+            // Of several hellos nobody knows which one was answered.
+            let sample = now.saturating_since(greeting.started);
+            self.path.rtt.update(sample, Duration::ZERO, now);
+        }
+        let mut finish = alloc::vec![0; 256];
+        let mut w = Writer::new(&mut finish);
+        w.u64(peer_id.0);
+        own_parameters(&self.config).write(&mut w);
+        let len = w.finish().unwrap_or_default();
+        finish.truncate(len);
+        self.peer_id = peer_id;
+        self.establish(now, &parameters, Some(Finishing::new(now, finish)), outbox);
+    }
+
+    /// As a server: takes in a FINISH, or one that was repeated.
+    pub(crate) fn on_finish(&mut self, now: Instant, payload: &[u8], outbox: &mut Outbox) {
+        match &mut self.state {
+            State::Handshake(Handshake::Answering(answering)) => {
+                let mut reader = Reader::new(payload);
+                if reader.u64() != Ok(self.own_id.0) {
+                    return;
+                }
+                let Ok(parameters) = Parameters::read(&mut reader) else { return };
+                if let (Some(at), 1) = (answering.answered_at, answering.answers) {
+                    let sample = now.saturating_since(at);
+                    if sample <= MAX_FINISH_SAMPLE {
+                        self.path.rtt.update(sample, Duration::ZERO, now);
+                    }
+                }
+                let held = core::mem::take(&mut answering.held);
+                self.path.validate();
+                self.establish(now, &parameters, None, outbox);
+                // The client hears that it need not repeat itself.
+                self.ping = true;
+                for mut packet in held {
+                    self.receive_held(now, packet.number, &mut packet.bytes, outbox);
+                }
+            }
+            State::Established { .. } => {
+                self.acks.hurry(now);
+                self.ping = true;
+            }
+            _ => {}
+        }
+    }
+
+    fn establish(
+        &mut self,
+        now: Instant,
+        peer: &Parameters,
+        finish: Option<Finishing>,
+        outbox: &mut Outbox,
+    ) {
+        self.liveness.last_received = now;
+        self.liveness.last_eliciting_sent = now;
+        self.liveness.idle_timeout = self.liveness.idle_timeout.min(peer.idle_timeout);
+        self.path.allow_datagrams(peer.max_datagram.min(self.config.max_datagram));
+        self.exchanges.set_peer_limits(&peer.credit, peer.body_window);
+        self.state = State::Established { finish };
+        outbox.events.push_back(Event::Connected(self.handle));
+    }
+
+    /// Keeps a protected packet until the FINISH is here.
+    pub(super) fn hold(&mut self, number: u64, bytes: &[u8]) {
+        if let State::Handshake(Handshake::Answering(answering)) = &mut self.state
+            && answering.held.len() < MAX_HELD
+            && bytes.len() <= MIN_DATAGRAM
+        {
+            answering.held.push(Held { number, bytes: bytes.to_vec() });
+        }
+    }
+
+    /// As a client: the server speaks none of our versions.
+    pub(crate) fn on_versions(&mut self, outbox: &mut Outbox) {
+        if matches!(self.state, State::Handshake(Handshake::Greeting(_))) {
+            self.die(Some(CloseReason::Version), outbox);
+        }
+    }
+}
+
+fn read_answer(
+    payload: &[u8],
+    nonce: &[u8; NONCE_LEN],
+) -> Result<(ConnectionId, Parameters), Malformed> {
+    let mut reader = Reader::new(payload);
+    let peer_id = ConnectionId(reader.u64()?);
+    if reader.array::<NONCE_LEN>()? != *nonce {
+        return Err(Malformed);
+    }
+    Ok((peer_id, Parameters::read(&mut reader)?))
+}

@@ -1,0 +1,308 @@
+//! One connection: its handshake, its path, its packets and its exchanges.
+
+mod handshake;
+mod packet;
+mod path;
+mod receive;
+mod timers;
+mod transmit;
+
+use core::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+pub(crate) use handshake::Answering;
+use handshake::{Finishing, Greeting, Handshake};
+use path::Path;
+
+use crate::{
+    CloseCode, CloseReason, Config, ConnectionHandle, Event, Instant, Stats, Violation,
+    acks::Acks,
+    exchange::{Exchanges, Limits, Outbox, Role},
+    protect::Plain,
+    random::Random,
+    recovery::{Fate, Recovery, Repeat, Repeats, SentPacket},
+    wire::packet::ConnectionId,
+};
+
+/// Body bytes that a peer may have under way to us at first: 100 Mbit/s at 300 ms need no more.
+const INITIAL_WINDOW: u64 = 4 << 20;
+/// And at most: 1 Gbit/s at 250 ms. A slow disk holds up so much of memory at worst.
+const MAX_WINDOW: u64 = 32 << 20;
+pub(crate) const LIMITS: Limits = Limits { window: INITIAL_WINDOW, max_window: MAX_WINDOW };
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) handle: ConnectionHandle,
+    role: Role,
+    state: State,
+    /// The id that the peer sends to, and the one that we do.
+    own_id: ConnectionId,
+    peer_id: ConnectionId,
+    protection: Plain,
+    path: Path,
+    recovery: Recovery,
+    repeats: Repeats,
+    acks: Acks,
+    pub(crate) exchanges: Exchanges,
+    liveness: Liveness,
+    /// Packets that must go out whatever the window says, to learn what became of the others.
+    probes: u32,
+    /// A PING is to be sent.
+    ping: bool,
+    /// The pacer holds packets back until then.
+    paced_until: Option<Instant>,
+    config: Config,
+    counters: Counters,
+    /// It stands in the endpoint's queue of those with something to send.
+    pub(crate) queued: bool,
+    /// When the endpoint will look at its timers next.
+    pub(crate) armed: Option<Instant>,
+}
+
+/// Where a connection stands in its life.
+#[derive(Debug)]
+enum State {
+    Handshake(Handshake),
+    /// Packets of both sides are protected. A client repeats its FINISH until the server is heard.
+    Established {
+        finish: Option<Finishing>,
+    },
+    Closing(Closing),
+    Dead,
+}
+
+/// A connection that is closed but still says so to whoever has not heard.
+#[derive(Clone, Copy, Debug)]
+struct Closing {
+    code: CloseCode,
+    reason: CloseReason,
+    due: bool,
+    /// The application knows.
+    told: bool,
+    /// CLOSE packets that may still be sent.
+    left: u32,
+    until: Option<Instant>,
+}
+
+/// CLOSE packets that are sent at most, so that two ends cannot keep each other talking.
+const MAX_CLOSES: u32 = 8;
+/// Time, in probe timeouts, during which late packets are answered with CLOSE (RFC 9000, section 10.2).
+const CLOSING_PTOS: u32 = 3;
+
+/// Who was heard when.
+#[derive(Clone, Copy, Debug)]
+struct Liveness {
+    last_received: Instant,
+    last_eliciting_sent: Instant,
+    idle_timeout: Duration,
+    /// Packets sent since that asked for no acknowledgement.
+    quiet_packets: u32,
+    /// Unanswered PINGs of a client that waits for bytes.
+    asked: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counters {
+    packets_sent: u64,
+    packets_lost: u64,
+    packets_received: u64,
+    body_sent: u64,
+    body_resent: u64,
+}
+
+/// Which connection this is, as its endpoint knows it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ids {
+    pub(crate) handle: ConnectionHandle,
+    pub(crate) own: ConnectionId,
+    pub(crate) peer: ConnectionId,
+}
+
+impl Connection {
+    /// A client's connection, about to say hello.
+    pub(crate) fn connect(
+        now: Instant,
+        config: &Config,
+        ids: Ids,
+        remote: SocketAddr,
+        random: &mut Random,
+    ) -> Self {
+        let greeting = Greeting::new(now, config.connect_timeout, random);
+        // A client has chosen the address itself.
+        let path = Path::new(config, remote, None, true);
+        let state = State::Handshake(Handshake::Greeting(greeting));
+        Self::new(now, config, ids, Role::Client, state, path)
+    }
+
+    /// A server's connection, about to answer a hello.
+    pub(crate) fn accept(
+        now: Instant,
+        config: &Config,
+        ids: Ids,
+        (remote, local): (SocketAddr, Option<IpAddr>),
+        answering: Answering,
+    ) -> Self {
+        let path = Path::new(config, remote, local, false);
+        let state = State::Handshake(Handshake::Answering(answering));
+        Self::new(now, config, ids, Role::Server, state, path)
+    }
+
+    fn new(now: Instant, config: &Config, ids: Ids, role: Role, state: State, path: Path) -> Self {
+        Self {
+            handle: ids.handle,
+            role,
+            state,
+            own_id: ids.own,
+            peer_id: ids.peer,
+            protection: Plain,
+            path,
+            recovery: Recovery::new(now),
+            repeats: Repeats::default(),
+            acks: Acks::new(),
+            exchanges: Exchanges::new(ids.handle, role, &LIMITS),
+            liveness: Liveness {
+                last_received: now,
+                last_eliciting_sent: now,
+                idle_timeout: config.idle_timeout,
+                quiet_packets: 0,
+                asked: 0,
+            },
+            probes: 0,
+            ping: false,
+            paced_until: None,
+            config: config.clone(),
+            counters: Counters::default(),
+            queued: false,
+            armed: None,
+        }
+    }
+
+    pub(crate) const fn own_id(&self) -> ConnectionId {
+        self.own_id
+    }
+
+    pub(crate) const fn remote(&self) -> SocketAddr {
+        self.path.remote
+    }
+
+    pub(crate) const fn is_dead(&self) -> bool {
+        matches!(self.state, State::Dead)
+    }
+
+    pub(crate) const fn is_established(&self) -> bool {
+        matches!(self.state, State::Established { .. })
+    }
+
+    /// Whether commands are taken.
+    pub(crate) const fn is_open(&self) -> bool {
+        matches!(self.state, State::Established { .. } | State::Handshake(_))
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        Stats {
+            rtt: self.path.rtt.smoothed(),
+            window: self.path.congestion.window(),
+            mtu: self.path.mtu.current(),
+            packets_sent: self.counters.packets_sent,
+            packets_lost: self.counters.packets_lost,
+            packets_received: self.counters.packets_received,
+            body_sent: self.counters.body_sent,
+            body_resent: self.counters.body_resent,
+            ..Stats::new(self.path.remote)
+        }
+    }
+
+    /// Smoothed round-trip time.
+    pub(crate) const fn rtt(&self) -> Duration {
+        self.path.rtt.smoothed()
+    }
+
+    /// Closes the connection as the application wants it.
+    pub(crate) fn close(&mut self, code: CloseCode, outbox: &mut Outbox) {
+        self.begin_closing(code, CloseReason::Local, outbox);
+    }
+
+    fn violate(&mut self, violation: Violation, outbox: &mut Outbox) {
+        let code = CloseCode::Violation(violation);
+        self.begin_closing(code, CloseReason::Violation(violation), outbox);
+    }
+
+    fn begin_closing(&mut self, code: CloseCode, reason: CloseReason, outbox: &mut Outbox) {
+        match self.state {
+            State::Handshake(_) => self.die(Some(reason), outbox),
+            State::Established { .. } => {
+                self.exchanges.close(outbox);
+                let closing =
+                    Closing { code, reason, due: true, told: false, left: MAX_CLOSES, until: None };
+                self.state = State::Closing(closing);
+            }
+            State::Closing(_) | State::Dead => {}
+        }
+    }
+
+    /// Ends without a word to the peer; `reason` is for the application, if it does not know yet.
+    fn die(&mut self, reason: Option<CloseReason>, outbox: &mut Outbox) {
+        self.exchanges.close(outbox);
+        self.state = State::Dead;
+        if let Some(reason) = reason {
+            outbox.events.push_back(Event::Closed(self.handle, reason));
+        }
+    }
+
+    /// Acts on the fate of a packet that we sent.
+    fn apply_fate(
+        (exchanges, acks, path, repeats): (&mut Exchanges, &mut Acks, &mut Path, &Repeats),
+        outbox: &mut Outbox,
+        now: Instant,
+        (number, packet, fate): (u64, &SentPacket, Fate),
+    ) {
+        let contents = &packet.contents;
+        match fate {
+            Fate::Acked | Fate::AckedLate => {
+                if let Some((low, high)) = contents.acked {
+                    acks.on_told(&(low..=high));
+                }
+                for repeat in repeats.of(number) {
+                    match repeat {
+                        Repeat::Challenge => path.repeat_challenge(),
+                        repeat => exchanges.on_repeat_acked(repeat, outbox),
+                    }
+                }
+                if let Some(chunk) = &contents.chunk {
+                    exchanges.on_chunk_acked(chunk, outbox);
+                }
+                if packet.eliciting {
+                    if let Some(mtu) = path.mtu.on_acked(number, packet.size) {
+                        path.congestion.on_mtu(u64::from(mtu));
+                    }
+                    if fate == Fate::Acked {
+                        let size = u64::from(packet.size);
+                        path.delivery.on_acked(now, size, packet.stamp, packet.sent_at);
+                    }
+                }
+            }
+            Fate::Lost => {
+                for repeat in repeats.of(number) {
+                    match repeat {
+                        Repeat::Challenge => path.repeat_challenge(),
+                        repeat => exchanges.on_repeat_lost(repeat),
+                    }
+                }
+                if let Some(chunk) = &contents.chunk {
+                    exchanges.on_chunk_lost(chunk);
+                }
+                if contents.credit {
+                    exchanges.repeat_credit();
+                }
+                if contents.mtu_probe {
+                    path.mtu.on_probe_lost(number);
+                } else if packet.eliciting {
+                    path.mtu.on_lost(number, packet.size);
+                }
+            }
+        }
+    }
+}

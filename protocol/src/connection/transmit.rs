@@ -1,0 +1,402 @@
+//! Packets out: what goes next, as far as window, pacer and credit allow.
+
+use super::{
+    Connection, State,
+    handshake::Handshake,
+    packet::{Batch, PacketBuilder},
+    path::{Challenge, EcnState},
+};
+use crate::{
+    Ecn, Event, Instant, Protect, Source, Transmit, Unread,
+    congestion::Sent,
+    exchange::{Outbox, Piece},
+    recovery::{Chunk, Contents, Repeat, SentPacket},
+    wire::{frame, packet::MIN_DATAGRAM},
+};
+
+/// Less room than this is left for the next packet rather than filled with a sliver of a body.
+const MIN_CHUNK: usize = 64;
+/// From so many probe timeouts in a row on, packets are of the size that every path carries: the path may have
+/// become one of smaller packets.
+const SMALL_AFTER_PTOS: u32 = 2;
+/// A side that only acknowledges asks for an acknowledgement itself after so many packets and a round trip. It must be more
+/// than one, or two idle sides would ask each other for ever (RFC 9000, section 13.2.4).
+const QUIET_PACKETS: u32 = 8;
+
+/// What was written into a packet so far.
+#[derive(Debug, Default)]
+struct Draft {
+    contents: Contents,
+    eliciting: bool,
+    /// The exchange whose opening message is in this packet.
+    opened: Option<u64>,
+    /// Body bytes, and whether they go again.
+    chunk: Option<(u64, bool)>,
+}
+
+impl Connection {
+    /// Writes the next datagrams into `out`.
+    pub(crate) fn poll_transmit(
+        &mut self,
+        now: Instant,
+        source: &mut impl Source,
+        out: &mut [u8],
+        outbox: &mut Outbox,
+    ) -> Option<Transmit> {
+        match &mut self.state {
+            State::Handshake(handshake) => {
+                let len = match handshake {
+                    Handshake::Greeting(greeting) => greeting.poll(now, self.own_id, out)?,
+                    Handshake::Answering(answering) => answering.poll(now, self.peer_id, out)?,
+                };
+                Some(self.single(now, len, false))
+            }
+            State::Established { .. } => self
+                .poll_finish(now, out)
+                .or_else(|| self.poll_mtu_probe(now, out))
+                .or_else(|| self.poll_batch(now, source, out, outbox)),
+            State::Closing(_) => self.poll_close(now, out, outbox),
+            State::Dead => None,
+        }
+    }
+
+    /// A datagram outside of loss recovery.
+    fn single(&mut self, now: Instant, len: usize, marked: bool) -> Transmit {
+        self.path.on_sent(now, len, false);
+        self.transmit(len, len, marked)
+    }
+
+    fn transmit(&self, len: usize, segment_len: usize, marked: bool) -> Transmit {
+        let ecn = marked.then_some(Ecn::Ect0);
+        Transmit { remote: self.path.remote, local: self.path.local, ecn, len, segment_len }
+    }
+
+    fn poll_finish(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
+        let State::Established { finish: Some(finish) } = &mut self.state else { return None };
+        let len = finish.poll(now, self.peer_id, out)?;
+        Some(self.single(now, len, false))
+    }
+
+    fn poll_close(
+        &mut self,
+        now: Instant,
+        out: &mut [u8],
+        outbox: &mut Outbox,
+    ) -> Option<Transmit> {
+        let pto = self.path.pto();
+        let State::Closing(closing) = &mut self.state else { return None };
+        if !closing.due || closing.left == 0 {
+            return None;
+        }
+        closing.due = false;
+        closing.left -= 1;
+        let blocked = self.path.is_blocked();
+        closing.until.get_or_insert(now + pto * super::CLOSING_PTOS);
+        if !core::mem::replace(&mut closing.told, true) {
+            outbox.events.push_back(Event::Closed(self.handle, closing.reason));
+        }
+        if blocked {
+            return None;
+        }
+        let code = closing.code.code();
+        let number = self.recovery.next_number();
+        let buf = out.get_mut(..MIN_DATAGRAM)?;
+        let tag_len = self.protection.tag_len();
+        let mut builder = PacketBuilder::new(buf, self.peer_id, number, tag_len)?;
+        builder.frame(|w| frame::write_close(w, code));
+        let len = builder.seal(&self.protection);
+        self.commit(now, len, &Draft::default());
+        Some(self.transmit(len, len, false))
+    }
+
+    /// Probes for a larger packet size, in a datagram of its own.
+    fn poll_mtu_probe(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
+        // A path whose window is not even open has other worries.
+        if !self.has_window() || self.path.allowance() != u64::MAX {
+            return None;
+        }
+        let room = u16::try_from(out.len()).unwrap_or(u16::MAX);
+        let size = self.path.mtu.poll_probe(now).filter(|size| *size <= room)?;
+        let number = self.recovery.next_number();
+        let buf = out.get_mut(..usize::from(size))?;
+        let tag_len = self.protection.tag_len();
+        let mut builder = PacketBuilder::new(buf, self.peer_id, number, tag_len)?;
+        builder.frame(frame::write_ping);
+        builder.pad_to(usize::from(size));
+        let len = builder.seal(&self.protection);
+        let contents = Contents { mtu_probe: true, ..Contents::default() };
+        let draft = Draft { contents, eliciting: true, ..Draft::default() };
+        self.path.mtu.on_probe_sent(number, size);
+        self.commit(now, len, &draft);
+        Some(self.transmit(len, len, false))
+    }
+
+    fn poll_batch(
+        &mut self,
+        now: Instant,
+        source: &mut impl Source,
+        out: &mut [u8],
+        outbox: &mut Outbox,
+    ) -> Option<Transmit> {
+        let small = self.recovery.pto_count() >= SMALL_AFTER_PTOS;
+        let segment = if small { MIN_DATAGRAM } else { usize::from(self.path.mtu.current()) };
+        let marked = matches!(self.path.ecn, EcnState::Marking { .. });
+        let paced = self.paced_budget(now);
+        let mut batch = Batch::new(out, segment);
+        loop {
+            let sent = batch.len() as u64;
+            let free = self.probes > 0 || (self.has_window() && sent < paced);
+            let allowance = usize::try_from(self.path.allowance()).unwrap_or(usize::MAX);
+            let Some(slot) = batch.slot().filter(|_| !self.path.is_blocked()) else { break };
+            let room = slot.len().min(allowance);
+            let Some(slot) = slot.get_mut(..room) else { break };
+            let Some(len) = self.build(now, source, slot, free, marked, outbox) else {
+                self.note_limit(free, paced > sent);
+                break;
+            };
+            batch.push(len);
+        }
+        let (len, segment_len) = (batch.len(), batch.segment_len());
+        (len > 0).then(|| self.transmit(len, segment_len, marked))
+    }
+
+    /// Bytes that the pacer lets go now; if none, notes when it will.
+    fn paced_budget(&mut self, now: Instant) -> u64 {
+        match self.path.next_send(now) {
+            None => {
+                self.paced_until = None;
+                self.path.paced(now)
+            }
+            Some(at) => {
+                let waits = self.exchanges.has_work() && self.has_window();
+                self.paced_until = waits.then_some(at);
+                0
+            }
+        }
+    }
+
+    /// Whether the congestion window has room for a packet.
+    fn has_window(&self) -> bool {
+        let packet = u64::from(self.path.mtu.current());
+        self.recovery.in_flight().saturating_add(packet) <= self.path.congestion.window()
+    }
+
+    /// Notes what kept a packet from being sent: us, or the path.
+    fn note_limit(&mut self, free: bool, paced: bool) {
+        if free {
+            self.path.app_limited = true;
+            self.path.delivery.on_app_limited(self.recovery.in_flight());
+        } else if !paced || self.exchanges.has_work() {
+            self.path.app_limited = false;
+        }
+    }
+
+    /// Builds one packet; `free`: it may ask for an acknowledgement.
+    fn build(
+        &mut self,
+        now: Instant,
+        source: &mut impl Source,
+        slot: &mut [u8],
+        free: bool,
+        marked: bool,
+        outbox: &mut Outbox,
+    ) -> Option<usize> {
+        let number = self.recovery.next_number();
+        let tag_len = self.protection.tag_len();
+        let mut builder = PacketBuilder::new(slot, self.peer_id, number, tag_len)?;
+        let mut draft = Draft::default();
+        self.write_acks(now, &mut builder, &mut draft);
+        self.write_path_frames(&mut builder, &mut draft);
+        if free {
+            self.write_limits(&mut builder, &mut draft);
+            self.write_messages(&mut builder, &mut draft);
+            self.write_chunk(source, &mut builder, &mut draft, outbox);
+        }
+        // Whoever only acknowledges has to learn now and then which acknowledgements arrived.
+        let silent = now.saturating_since(self.liveness.last_eliciting_sent);
+        let told = draft.contents.acked.is_some()
+            && silent >= self.path.rtt.smoothed()
+            && self.liveness.quiet_packets >= QUIET_PACKETS;
+        if !draft.eliciting && (self.ping || self.probes > 0 || told) {
+            draft.eliciting = builder.frame(frame::write_ping);
+        }
+        if builder.is_empty() {
+            return None;
+        }
+        draft.contents.ecn = marked && draft.eliciting;
+        let len = builder.seal(&self.protection);
+        self.commit(now, len, &draft);
+        Some(len)
+    }
+
+    /// Takes in that a packet is on its way.
+    fn commit(&mut self, now: Instant, len: usize, draft: &Draft) {
+        let in_flight = self.recovery.in_flight();
+        let stamp = self.path.delivery.on_sent(now, in_flight);
+        let size = u16::try_from(len).unwrap_or(u16::MAX);
+        let number = self.recovery.next_number();
+        let packet = SentPacket::new(now, size, draft.eliciting, draft.contents, stamp);
+        self.recovery.on_sent(packet);
+        self.path.on_sent(now, len, draft.eliciting);
+        self.counters.packets_sent = self.counters.packets_sent.saturating_add(1);
+        if let Some((bytes, again)) = draft.chunk {
+            let counter =
+                if again { &mut self.counters.body_resent } else { &mut self.counters.body_sent };
+            *counter = counter.saturating_add(bytes);
+        }
+        self.liveness.quiet_packets = match draft.eliciting {
+            true => 0,
+            false => self.liveness.quiet_packets.saturating_add(1),
+        };
+        if draft.eliciting {
+            let in_flight = self.recovery.in_flight();
+            let bytes = u64::from(size);
+            self.path.congestion.on_sent(&Sent { now, number, bytes, in_flight });
+            self.liveness.last_eliciting_sent = now;
+            self.probes = self.probes.saturating_sub(1);
+            self.ping = false;
+        }
+    }
+
+    fn write_acks(&mut self, now: Instant, builder: &mut PacketBuilder<'_>, draft: &mut Draft) {
+        if self.acks.due().is_some_and(|due| due <= now) {
+            let room = builder.room();
+            let mut span = None;
+            builder.frame(|w| span = self.acks.write(now, w, room));
+            draft.contents.acked = span.map(|span| (*span.start(), *span.end()));
+        }
+    }
+
+    fn write_path_frames(&mut self, builder: &mut PacketBuilder<'_>, draft: &mut Draft) {
+        const LEN: usize = 9;
+        while builder.room() >= LEN
+            && let Some(token) = self.path.next_response()
+        {
+            draft.eliciting |= builder.frame(|w| frame::write_path_response(w, token));
+        }
+        if let Challenge::Due(token) = self.path.challenge
+            && builder.frame(|w| frame::write_path_challenge(w, token))
+        {
+            draft.eliciting = true;
+            self.path.challenge = Challenge::Sent(token);
+            self.repeats.note(self.recovery.next_number(), Repeat::Challenge);
+        }
+    }
+
+    /// Writes limits and RESETs.
+    fn write_limits(&mut self, builder: &mut PacketBuilder<'_>, draft: &mut Draft) {
+        /// The longest of these frames: a RESET with four integers and two single bytes.
+        const LONGEST: usize = 34;
+        let number = self.recovery.next_number();
+        if builder.room() >= LONGEST
+            && let Some(credit) = self.exchanges.credit_to_tell()
+        {
+            draft.contents.credit = builder.frame(|w| frame::write_credit(w, &credit));
+            draft.eliciting = true;
+        }
+        while builder.room() >= LONGEST
+            && let Some((exchange, limit)) = self.exchanges.body_credit_to_tell()
+        {
+            draft.eliciting |= builder.frame(|w| frame::write_body_credit(w, exchange, limit));
+            self.repeats.note(number, Repeat::BodyCredit { exchange });
+        }
+        while builder.room() >= LONGEST
+            && let Some(reset) = self.exchanges.reset_to_tell()
+        {
+            draft.eliciting |= builder.frame(|w| frame::write_reset(w, &reset));
+            self.repeats.note(number, Repeat::Reset { exchange: reset.exchange });
+        }
+    }
+
+    fn write_messages(&mut self, builder: &mut PacketBuilder<'_>, draft: &mut Draft) {
+        const OVERHEAD: usize = 21;
+        while let Some(room) = builder.room().checked_sub(OVERHEAD).filter(|room| *room > 0)
+            && let Some((exchange, piece)) = self.exchanges.next_piece(room as u64)
+        {
+            if !self.write_piece(exchange, &piece, builder) {
+                break;
+            }
+            draft.eliciting = true;
+            if piece.range.start == 0 {
+                draft.opened = Some(exchange);
+            }
+        }
+    }
+
+    fn write_piece(
+        &mut self,
+        exchange: u64,
+        piece: &Piece,
+        builder: &mut PacketBuilder<'_>,
+    ) -> bool {
+        let bytes = self.exchanges.piece_bytes(exchange, piece);
+        let (offset, fin) = (piece.range.start, piece.fin);
+        let Ok(len) = u32::try_from(bytes.len()) else { return false };
+        if !builder.frame(|w| frame::write_message(w, exchange, offset, fin, bytes)) {
+            return false;
+        }
+        self.exchanges.on_piece_sent(exchange, piece);
+        let repeat = Repeat::Message { exchange, offset, len, fin };
+        self.repeats.note(self.recovery.next_number(), repeat);
+        true
+    }
+
+    /// Fills the rest of the packet with body bytes.
+    fn write_chunk(
+        &mut self,
+        source: &mut impl Source,
+        builder: &mut PacketBuilder<'_>,
+        draft: &mut Draft,
+        outbox: &mut Outbox,
+    ) {
+        let room = builder.room();
+        let opened = draft.opened;
+        let fits = |exchange: u64, offset: u64, opening: u64| {
+            let opening = match opening {
+                0 => 0,
+                _ if opened == Some(exchange) => 0,
+                len => usize::try_from(len)
+                    .unwrap_or(usize::MAX)
+                    .saturating_add(frame::message_overhead(exchange, 0)),
+            };
+            let taken = frame::data_overhead(exchange, offset).saturating_add(opening);
+            let left = room.saturating_sub(taken);
+            if left < MIN_CHUNK { 0 } else { left as u64 }
+        };
+        while let Some(next) = self.exchanges.next_chunk(fits) {
+            let mark = builder.mark();
+            let exchange = next.exchange;
+            let opening = next.opening.filter(|_| opened != Some(exchange));
+            let bytes = opening.as_ref().map(|piece| self.exchanges.piece_bytes(exchange, piece));
+            if let Some(bytes) = bytes {
+                builder.frame(|w| frame::write_message(w, exchange, 0, false, bytes));
+            }
+            builder.frame(|w| frame::write_data_header(w, exchange, next.range.start));
+            let len = usize::try_from(next.range.end - next.range.start).unwrap_or(usize::MAX);
+            match builder.fill(len, |buf| source.read(next.body, next.range.start, buf)) {
+                Ok(()) => {
+                    let again = self.exchanges.on_chunk_sent(exchange, &next.range);
+                    if let Some(piece) = opening {
+                        let len = u32::try_from(piece.range.end).unwrap_or(u32::MAX);
+                        let repeat = Repeat::Message { exchange, offset: 0, len, fin: false };
+                        self.repeats.note(self.recovery.next_number(), repeat);
+                    }
+                    let (offset, len) = (next.range.start, len as u16);
+                    draft.contents.chunk = Some(Chunk { exchange, offset, len });
+                    draft.chunk = Some((u64::from(len), again));
+                    draft.eliciting = true;
+                    return;
+                }
+                Err(Some(Unread::Pending)) => self.exchanges.park(exchange),
+                Err(Some(Unread::Failed(status))) => {
+                    self.exchanges.source_failed(exchange, status, outbox);
+                }
+                Err(None) => {
+                    builder.rewind(mark);
+                    return;
+                }
+            }
+            builder.rewind(mark);
+        }
+    }
+}

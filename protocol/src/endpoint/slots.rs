@@ -1,0 +1,79 @@
+//! The connections of an endpoint, found by handle or by connection id without a search.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use crate::{ConnectionHandle, connection::Connection, random::Random, wire::packet::ConnectionId};
+
+/// Bits of a connection id that say which slot its connection is in; above them stands the shard, which is 0, and below them
+/// 32 bits that cannot be guessed.
+const SLOT_SHIFT: u32 = 32;
+/// Most connections: what 24 bits tell apart.
+const MAX_SLOTS: u32 = 1 << 24;
+
+/// The connections, and the places of former ones.
+#[derive(Debug, Default)]
+pub(super) struct Slots {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    generation: u32,
+    connection: Option<Box<Connection>>,
+}
+
+impl Slots {
+    /// Takes a free slot, and makes up the id that packets to its connection will carry.
+    pub(super) fn reserve(&mut self, random: &mut Random) -> (ConnectionHandle, ConnectionId) {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot::default());
+            (self.slots.len() - 1) as u32
+        });
+        debug_assert!(slot < MAX_SLOTS, "memory ends long before");
+        let generation = self.slots.get(slot as usize).map_or(0, |place| place.generation);
+        let id = (u64::from(slot) << SLOT_SHIFT) | (random.next() >> 32);
+        (ConnectionHandle { slot, generation }, ConnectionId(id))
+    }
+
+    /// Puts the connection into the slot that was reserved for it.
+    pub(super) fn fill(&mut self, connection: Connection) {
+        if let Some(place) = self.slots.get_mut(connection.handle.slot as usize) {
+            place.connection = Some(Box::new(connection));
+        }
+    }
+
+    /// Frees a slot.
+    pub(super) fn release(&mut self, slot: u32) {
+        if let Some(place) = self.slots.get_mut(slot as usize) {
+            place.connection = None;
+            // A slot whose generations are used up is never used again.
+            if let Some(next) = place.generation.checked_add(1).filter(|next| *next < u32::MAX) {
+                place.generation = next;
+                self.free.push(slot);
+            }
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, slot: u32) -> Option<&mut Connection> {
+        self.slots.get_mut(slot as usize)?.connection.as_deref_mut()
+    }
+
+    pub(super) fn by_handle(&mut self, handle: ConnectionHandle) -> Option<&mut Connection> {
+        self.get_mut(handle.slot).filter(|connection| connection.handle == handle)
+    }
+
+    pub(super) fn find(&self, handle: ConnectionHandle) -> Option<&Connection> {
+        let place = self.slots.get(handle.slot as usize)?;
+        place.connection.as_deref().filter(|connection| connection.handle == handle)
+    }
+
+    pub(super) fn by_id(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        let slot = u32::try_from(id.0 >> SLOT_SHIFT).ok()?;
+        self.get_mut(slot).filter(|connection| connection.own_id() == id)
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Connection> {
+        self.slots.iter_mut().filter_map(|place| place.connection.as_deref_mut())
+    }
+}

@@ -1,0 +1,440 @@
+//! Packets in flight, and which of them are lost (RFC 9002, section 6).
+
+use alloc::collections::VecDeque;
+use core::{ops::RangeInclusive, time::Duration};
+
+use crate::{Instant, delivery::Stamp, rtt::Rtt, wire::frame::Ack};
+
+/// A packet is lost when one sent this much later is acknowledged (RFC 9002, section 6.1.1).
+const PACKET_THRESHOLD: u64 = 3;
+/// What the threshold grows to where a path proves that it reorders more; by then time decides.
+const MAX_PACKET_THRESHOLD: u64 = 128;
+/// Persistent congestion spans so many probe timeouts (RFC 9002, section 7.6.1).
+const PERSISTENT_CONGESTION: u32 = 3;
+/// A lost packet is remembered for so many round trips, to learn from a late acknowledgement.
+const REMEMBER_LOST: u32 = 2;
+
+/// What a packet carried that has to be repeated if it is lost, besides what [`Repeats`] keeps.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Contents {
+    /// Bytes of one body.
+    pub(crate) chunk: Option<Chunk>,
+    /// The numbers that its ACK frame spanned.
+    pub(crate) acked: Option<(u64, u64)>,
+    /// Its CREDIT frame counts.
+    pub(crate) credit: bool,
+    /// It is a probe for a larger MTU: its loss says nothing of congestion.
+    pub(crate) mtu_probe: bool,
+    /// It was sent with an ECN mark.
+    pub(crate) ecn: bool,
+}
+
+/// A piece of a body.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Chunk {
+    pub(crate) exchange: u64,
+    pub(crate) offset: u64,
+    pub(crate) len: u16,
+}
+
+/// A frame other than DATA that has to be repeated if it is lost.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Repeat {
+    /// Bytes of a message stream.
+    Message { exchange: u64, offset: u64, len: u32, fin: bool },
+    /// A limit of a body.
+    BodyCredit { exchange: u64 },
+    /// The end of an exchange.
+    Reset { exchange: u64 },
+    /// A path's challenge.
+    Challenge,
+}
+
+/// Frames to repeat, in the order of their packets' numbers. They have a list of their own, since one packet may
+/// carry many and most carry none.
+#[derive(Debug, Default)]
+pub(crate) struct Repeats {
+    frames: VecDeque<(u64, Repeat)>,
+}
+
+impl Repeats {
+    /// Notes a frame of packet `number`, the newest.
+    pub(crate) fn note(&mut self, number: u64, repeat: Repeat) {
+        self.frames.push_back((number, repeat));
+    }
+
+    /// The frames of packet `number`.
+    pub(crate) fn of(&self, number: u64) -> impl Iterator<Item = Repeat> {
+        let from = self.frames.partition_point(|(sent, _)| *sent < number);
+        self.frames
+            .range(from..)
+            .take_while(move |(sent, _)| *sent == number)
+            .map(|(_, repeat)| *repeat)
+    }
+
+    /// Forgets the frames of packets below `number`.
+    pub(crate) fn forget_below(&mut self, number: u64) {
+        while self.frames.front().is_some_and(|(sent, _)| *sent < number) {
+            self.frames.pop_front();
+        }
+    }
+}
+
+/// A packet that was sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SentPacket {
+    pub(crate) sent_at: Instant,
+    pub(crate) size: u16,
+    /// Whether it asks for an acknowledgement; such packets count as in flight.
+    pub(crate) eliciting: bool,
+    pub(crate) contents: Contents,
+    pub(crate) stamp: Stamp,
+    state: State,
+}
+
+impl SentPacket {
+    pub(crate) const fn new(
+        sent_at: Instant,
+        size: u16,
+        eliciting: bool,
+        contents: Contents,
+        stamp: Stamp,
+    ) -> Self {
+        Self { sent_at, size, eliciting, contents, stamp, state: State::Outstanding }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    Outstanding,
+    Acked,
+    Lost,
+}
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Fate {
+    Acked,
+    /// Declared lost before, and now acknowledged after all.
+    AckedLate,
+    Lost,
+}
+
+/// What an ACK frame brought.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct AckOutcome {
+    /// Bytes newly acknowledged.
+    pub(crate) bytes: u64,
+    /// When the newest of the newly acknowledged packets was sent, and its number.
+    pub(crate) newest: Option<(u64, Instant)>,
+    /// A sample of the round-trip time: the frame's largest is new and some new one is eliciting.
+    pub(crate) rtt_sample: Option<Duration>,
+    /// Marked packets newly acknowledged.
+    pub(crate) ecn_marked: u64,
+}
+
+/// Losses found at once.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LossOutcome {
+    pub(crate) bytes: u64,
+    pub(crate) packets: u64,
+    /// The newest lost packet that says something of congestion.
+    pub(crate) newest: Option<(u64, Instant)>,
+    /// So much was lost in a row that the path must have changed (RFC 9002, section 7.6).
+    pub(crate) persistent: bool,
+}
+
+/// The peer acknowledged a packet that was never sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct AckUnsent;
+
+/// Every packet from the oldest that matters to the newest.
+#[derive(Debug)]
+pub(crate) struct Recovery {
+    /// Packet number `base + i` is at index `i`.
+    packets: VecDeque<SentPacket>,
+    base: u64,
+    largest_acked: Option<u64>,
+    /// No packet below is outstanding, so that a search for losses starts here.
+    scan_from: u64,
+    /// Below it, the newest ACK frame left numbers out for want of room.
+    unsaid_below: u64,
+    in_flight: u64,
+    eliciting_in_flight: u64,
+    last_eliciting_at: Instant,
+    last_progress: Instant,
+    loss_time: Option<Instant>,
+    packet_threshold: u64,
+    pto_count: u32,
+}
+
+/// Most packets that are remembered: twice what the largest window holds in packets of 1200 bytes.
+const MAX_TRACKED: usize = 1 << 17;
+/// Largest exponent of the backoff of probe timeouts.
+const MAX_BACKOFF: u32 = 16;
+/// Longest time between probes. After a blackout a transfer goes on within this, and two packets in such a time
+/// burden no path.
+const MAX_PROBE_INTERVAL: Duration = Duration::from_secs(3);
+
+impl Recovery {
+    pub(crate) const fn new(now: Instant) -> Self {
+        Self {
+            packets: VecDeque::new(),
+            base: 0,
+            largest_acked: None,
+            scan_from: 0,
+            unsaid_below: 0,
+            in_flight: 0,
+            eliciting_in_flight: 0,
+            last_eliciting_at: now,
+            last_progress: now,
+            loss_time: None,
+            packet_threshold: PACKET_THRESHOLD,
+            pto_count: 0,
+        }
+    }
+
+    /// The number that the next packet gets.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.base.saturating_add(self.packets.len() as u64)
+    }
+
+    /// Packets below are forgotten.
+    pub(crate) const fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// Probe timeouts in a row.
+    pub(crate) const fn pto_count(&self) -> u32 {
+        self.pto_count
+    }
+
+    /// Bytes of packets that are neither acknowledged nor lost and count for congestion.
+    pub(crate) const fn in_flight(&self) -> u64 {
+        self.in_flight
+    }
+
+    /// Whether an acknowledgement is to be expected.
+    pub(crate) const fn expects_ack(&self) -> bool {
+        self.eliciting_in_flight > 0
+    }
+
+    /// When the peer last acknowledged something new, or there was nothing to acknowledge.
+    pub(crate) const fn last_progress(&self) -> Instant {
+        self.last_progress
+    }
+
+    /// Takes in the packet of [`Self::next_number`].
+    pub(crate) fn on_sent(&mut self, packet: SentPacket) {
+        if packet.eliciting {
+            if self.eliciting_in_flight == 0 {
+                self.last_progress = packet.sent_at;
+            }
+            self.in_flight = self.in_flight.saturating_add(u64::from(packet.size));
+            self.eliciting_in_flight = self.eliciting_in_flight.saturating_add(1);
+            self.last_eliciting_at = packet.sent_at;
+        }
+        self.packets.push_back(packet);
+        // Whoever only receives sends acknowledgements that need none: the oldest of them can go.
+        while self.packets.len() > MAX_TRACKED
+            && self.packets.pop_front_if(|oldest| !oldest.eliciting).is_some()
+        {
+            self.base = self.base.saturating_add(1);
+        }
+    }
+
+    /// Takes in an ACK frame, and tells the fate of each packet it is news for.
+    pub(crate) fn on_ack(
+        &mut self,
+        now: Instant,
+        ack: &Ack<'_>,
+        mut fate: impl FnMut(u64, &SentPacket, Fate),
+    ) -> Result<AckOutcome, AckUnsent> {
+        if ack.largest >= self.next_number() {
+            return Err(AckUnsent);
+        }
+        let mut outcome = AckOutcome::default();
+        let mut eliciting = false;
+        for range in ack.ranges() {
+            if *range.end() < self.base {
+                break;
+            }
+            eliciting |= self.ack_range(&range, &mut outcome, &mut fate);
+        }
+        if let Some((number, sent_at)) = outcome.newest {
+            if number == ack.largest && eliciting {
+                outcome.rtt_sample = Some(now.saturating_since(sent_at));
+            }
+            self.pto_count = 0;
+            self.last_progress = now;
+        }
+        if self.largest_acked.is_none_or(|largest| ack.largest >= largest) {
+            self.largest_acked = Some(ack.largest);
+            self.unsaid_below = if ack.partial { ack.smallest() } else { 0 };
+        }
+        Ok(outcome)
+    }
+
+    /// Marks the packets of one range; tells whether a new one among them is eliciting.
+    fn ack_range(
+        &mut self,
+        range: &RangeInclusive<u64>,
+        outcome: &mut AckOutcome,
+        fate: &mut impl FnMut(u64, &SentPacket, Fate),
+    ) -> bool {
+        let from = range.start().saturating_sub(self.base);
+        let to = range.end().saturating_sub(self.base);
+        let (Ok(from), Ok(to)) = (usize::try_from(from), usize::try_from(to)) else { return false };
+        let mut eliciting = false;
+        for index in from..=to {
+            let Some(packet) = self.packets.get_mut(index) else { break };
+            let number = self.base.saturating_add(index as u64);
+            match packet.state {
+                State::Acked => continue,
+                State::Lost => {
+                    packet.state = State::Acked;
+                    let distance = ack_distance(self.largest_acked, number);
+                    self.packet_threshold =
+                        self.packet_threshold.max(distance).min(MAX_PACKET_THRESHOLD);
+                    fate(number, packet, Fate::AckedLate);
+                    continue;
+                }
+                State::Outstanding => packet.state = State::Acked,
+            }
+            if packet.eliciting {
+                eliciting = true;
+                self.in_flight = self.in_flight.saturating_sub(u64::from(packet.size));
+                self.eliciting_in_flight = self.eliciting_in_flight.saturating_sub(1);
+                outcome.bytes = outcome.bytes.saturating_add(u64::from(packet.size));
+                outcome.ecn_marked += u64::from(packet.contents.ecn);
+            }
+            if outcome.newest.is_none_or(|(newest, _)| newest < number) {
+                outcome.newest = Some((number, packet.sent_at));
+            }
+            fate(number, packet, Fate::Acked);
+        }
+        eliciting
+    }
+
+    /// Finds out which packets are lost by now, and tells each.
+    pub(crate) fn detect_losses(
+        &mut self,
+        now: Instant,
+        rtt: &Rtt,
+        pto: Duration,
+        mut fate: impl FnMut(u64, &SentPacket, Fate),
+    ) -> LossOutcome {
+        self.loss_time = None;
+        let mut outcome = LossOutcome::default();
+        let Some(largest) = self.largest_acked else { return outcome };
+        let patience = rtt.loss_delay();
+        let start = self.unsaid_below.max(self.scan_from).saturating_sub(self.base);
+        let mut row: Option<Instant> = None;
+        let mut waiting = self.unsaid_below > self.scan_from;
+        for index in usize::try_from(start).unwrap_or(usize::MAX)..self.packets.len() {
+            let number = self.base.saturating_add(index as u64);
+            let Some(packet) = self.packets.get_mut(index).filter(|_| number < largest) else {
+                break;
+            };
+            if !waiting {
+                self.scan_from = number;
+            }
+            if packet.state != State::Outstanding {
+                row = row.filter(|_| packet.state == State::Lost);
+                continue;
+            }
+            let late = now.saturating_since(packet.sent_at) >= patience;
+            if !late && largest - number < self.packet_threshold {
+                waiting = true;
+                let at = packet.sent_at + patience;
+                self.loss_time = Some(self.loss_time.map_or(at, |set| set.min(at)));
+                continue;
+            }
+            packet.state = State::Lost;
+            if packet.eliciting {
+                self.in_flight = self.in_flight.saturating_sub(u64::from(packet.size));
+                self.eliciting_in_flight = self.eliciting_in_flight.saturating_sub(1);
+                if !packet.contents.mtu_probe {
+                    outcome.bytes = outcome.bytes.saturating_add(u64::from(packet.size));
+                    outcome.packets += 1;
+                    outcome.newest = Some((number, packet.sent_at));
+                    let since = *row.get_or_insert(packet.sent_at);
+                    let span = packet.sent_at.saturating_since(since);
+                    outcome.persistent |= rtt.has_sample() && span > pto * PERSISTENT_CONGESTION;
+                }
+            }
+            fate(number, packet, Fate::Lost);
+        }
+        self.forget_old(now, rtt);
+        outcome
+    }
+
+    /// Packets at the front that nothing can be learned from any more go.
+    fn forget_old(&mut self, now: Instant, rtt: &Rtt) {
+        let memory = rtt.smoothed() * REMEMBER_LOST;
+        while let Some(packet) = self.packets.front() {
+            let old = match packet.state {
+                State::Outstanding => !packet.eliciting && self.largest_acked > Some(self.base),
+                State::Acked => true,
+                State::Lost => now.saturating_since(packet.sent_at) > memory,
+            };
+            if !old {
+                break;
+            }
+            self.packets.pop_front();
+            self.base = self.base.saturating_add(1);
+        }
+    }
+
+    /// When the next packet counts as lost, or the next probe is due.
+    pub(crate) fn deadline(&self, pto: Duration) -> Option<Instant> {
+        if self.loss_time.is_some() {
+            return self.loss_time;
+        }
+        if !self.expects_ack() {
+            return None;
+        }
+        Some(self.last_eliciting_at + self.probe_interval(pto))
+    }
+
+    fn probe_interval(&self, pto: Duration) -> Duration {
+        let backed_off = pto.saturating_mul(1 << self.pto_count.min(MAX_BACKOFF));
+        backed_off.min(MAX_PROBE_INTERVAL.max(pto))
+    }
+
+    /// Whether the deadline that passed is a loss time and not a probe's.
+    pub(crate) fn is_loss_time(&self, now: Instant) -> bool {
+        self.loss_time.is_some_and(|at| at <= now)
+    }
+
+    /// Takes in that a probe timeout passed. The oldest packets in flight are the best probes: `each` gets one after the other,
+    /// to repeat what they carried, until `count` of them turned out to have carried something.
+    pub(crate) fn on_probe_timeout(
+        &mut self,
+        now: Instant,
+        count: usize,
+        mut each: impl FnMut(u64, &SentPacket) -> bool,
+    ) {
+        self.pto_count = self.pto_count.saturating_add(1);
+        // The next interval counts from here, even if the probe finds nothing to say.
+        self.last_eliciting_at = now;
+        let outstanding = self.packets.iter().enumerate().filter(|(_, packet)| {
+            packet.state == State::Outstanding && packet.eliciting && !packet.contents.mtu_probe
+        });
+        let mut left = count;
+        for (index, packet) in outstanding {
+            if left == 0 {
+                break;
+            }
+            left -= usize::from(each(self.base.saturating_add(index as u64), packet));
+        }
+    }
+}
+
+/// How far behind the newest acknowledged packet a late one was, and one more, so that it would have been waited for.
+fn ack_distance(largest_acked: Option<u64>, number: u64) -> u64 {
+    largest_acked.map_or(0, |largest| largest.saturating_sub(number)).saturating_add(1)
+}
+
+#[cfg(test)]
+mod tests;

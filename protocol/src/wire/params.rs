@@ -1,0 +1,158 @@
+//! Transport parameters: what each side tells in the handshake (docs/protocol.md, "Parameters").
+
+use core::time::Duration;
+
+use super::{
+    cursor::{Malformed, Reader, VARINT_MAX, Writer},
+    frame::Credit,
+    packet::MIN_DATAGRAM,
+};
+
+const MAX_DATAGRAM: u64 = 1;
+const IDLE_TIMEOUT: u64 = 2;
+const BODY_CREDIT: u64 = 3;
+const EXCHANGES: u64 = 4;
+const MESSAGE_CREDIT: u64 = 5;
+const WINDOW_OF_A_BODY: u64 = 6;
+
+/// Shortest idle timeout that is believed: below it ordinary blackouts would end connections.
+const MIN_IDLE_TIMEOUT_MS: u64 = 1_000;
+/// Longest: an hour holds a dead peer's state long enough.
+const MAX_IDLE_TIMEOUT_MS: u64 = 3_600_000;
+/// Longest value of an unknown parameter, and most of them: room for later versions.
+const MAX_UNKNOWN: usize = 64;
+
+/// What one side is ready to receive.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Parameters {
+    /// Largest UDP payload that it takes.
+    pub(crate) max_datagram: u16,
+    /// Silence after which it gives up.
+    pub(crate) idle_timeout: Duration,
+    /// What may be sent at first.
+    pub(crate) credit: Credit,
+    /// What may be sent of each body at first.
+    pub(crate) body_window: u64,
+}
+
+impl Parameters {
+    /// Writes each parameter as number, length and value, in the order of their numbers.
+    pub(crate) fn write(&self, w: &mut Writer<'_>) {
+        let millis = u64::try_from(self.idle_timeout.as_millis()).unwrap_or(MAX_IDLE_TIMEOUT_MS);
+        for (number, value) in [
+            (MAX_DATAGRAM, u64::from(self.max_datagram)),
+            (IDLE_TIMEOUT, millis.clamp(MIN_IDLE_TIMEOUT_MS, MAX_IDLE_TIMEOUT_MS)),
+            (BODY_CREDIT, self.credit.body),
+            (EXCHANGES, self.credit.exchanges),
+            (MESSAGE_CREDIT, self.credit.messages),
+            (WINDOW_OF_A_BODY, self.body_window),
+        ] {
+            w.varint(number);
+            let mut bytes = [0; 8];
+            let mut value_writer = Writer::new(&mut bytes);
+            value_writer.varint(value);
+            let len = value_writer.finish().unwrap_or_default();
+            w.prefixed(bytes.get(..len).unwrap_or_default());
+        }
+    }
+
+    /// Reads all that is left. Numbers must rise, so that none comes twice; each known one must be there and in
+    /// its range; unknown ones are skipped.
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let mut values = [None; 7];
+        let mut last = None;
+        while !r.is_empty() {
+            let number = r.varint()?;
+            if last.is_some_and(|last| number <= last) {
+                return Err(Malformed);
+            }
+            last = Some(number);
+            let mut value = Reader::new(r.prefixed(MAX_UNKNOWN)?);
+            let known = usize::try_from(number).ok().and_then(|n| values.get_mut(n));
+            if let Some(place) = known.filter(|_| number != 0) {
+                *place = Some(value.varint()?);
+                value.finish()?;
+            }
+        }
+        let get = |number: u64, range: core::ops::RangeInclusive<u64>| {
+            let value = values.get(number as usize).copied().flatten().ok_or(Malformed)?;
+            if range.contains(&value) { Ok(value) } else { Err(Malformed) }
+        };
+        let max_datagram = get(MAX_DATAGRAM, MIN_DATAGRAM as u64..=u64::from(u16::MAX))?;
+        let idle = get(IDLE_TIMEOUT, MIN_IDLE_TIMEOUT_MS..=MAX_IDLE_TIMEOUT_MS)?;
+        Ok(Self {
+            max_datagram: u16::try_from(max_datagram).map_err(|_| Malformed)?,
+            idle_timeout: Duration::from_millis(idle),
+            credit: Credit {
+                body: get(BODY_CREDIT, 0..=VARINT_MAX)?,
+                exchanges: get(EXCHANGES, 0..=VARINT_MAX)?,
+                messages: get(MESSAGE_CREDIT, 0..=VARINT_MAX)?,
+            },
+            body_window: get(WINDOW_OF_A_BODY, 0..=VARINT_MAX)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    fn parameters() -> impl Strategy<Value = Parameters> {
+        let any = || 0..=VARINT_MAX;
+        let millis = MIN_IDLE_TIMEOUT_MS..=MAX_IDLE_TIMEOUT_MS;
+        (1200u16.., millis, any(), any(), any(), any()).prop_map(|(size, ms, a, b, c, w)| {
+            Parameters {
+                max_datagram: size,
+                idle_timeout: Duration::from_millis(ms),
+                credit: Credit { body: a, exchanges: b, messages: c },
+                body_window: w,
+            }
+        })
+    }
+
+    fn encode(parameters: &Parameters) -> Vec<u8> {
+        let mut buf = [0; 200];
+        let mut w = Writer::new(&mut buf);
+        parameters.write(&mut w);
+        let len = w.finish().unwrap();
+        buf[..len].to_vec()
+    }
+
+    proptest! {
+        #[test]
+        fn parameters_come_back_but_not_cut(parameters in parameters()) {
+            let bytes = encode(&parameters);
+            prop_assert_eq!(Parameters::read(&mut Reader::new(&bytes)), Ok(parameters));
+            for cut in 0..bytes.len() {
+                prop_assert_eq!(Parameters::read(&mut Reader::new(&bytes[..cut])), Err(Malformed));
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            let _ = Parameters::read(&mut Reader::new(&bytes));
+        }
+
+        #[test]
+        fn unknown_ones_are_skipped_and_doubles_refused(parameters in parameters(), number in 7u64..1000) {
+            let mut bytes = encode(&parameters);
+            let mut buf = [0; 20];
+            let mut w = Writer::new(&mut buf);
+            w.varint(number);
+            w.prefixed(b"later");
+            let len = w.finish().unwrap();
+            bytes.extend_from_slice(&buf[..len]);
+            prop_assert_eq!(Parameters::read(&mut Reader::new(&bytes)), Ok(parameters));
+            bytes.extend_from_slice(&buf[..len]);
+            prop_assert_eq!(Parameters::read(&mut Reader::new(&bytes)), Err(Malformed));
+        }
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_refused() {
+        let bytes = [1, 2, 0x44, 0xaf, 2, 2, 0x43, 0xe8];
+        assert_eq!(Parameters::read(&mut Reader::new(&bytes)), Err(Malformed));
+    }
+}
