@@ -88,6 +88,7 @@ fn is_superuser() -> bool {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn what_is_no_regular_file_is_told_at_once_and_not_touched() {
     let world = World::new();
     let at = |name: &str| world.inside.join(name);
