@@ -97,6 +97,8 @@ mod delivery;
 mod endpoint;
 mod event;
 mod exchange;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod message;
 mod mtu;
 mod name;

@@ -43,6 +43,15 @@ pub(super) fn connect(
     let start = Instant::now();
     let addresses = resolve(host, port, options.connect_timeout)
         .map_err(|error| ConnectError::Resolve { host: host.to_owned(), error })?;
+    first_of(&addresses, options, start)
+}
+
+/// Connects to the first of `addresses` that answers; the time runs since `start`.
+fn first_of(
+    addresses: &[SocketAddr],
+    options: &ClientOptions,
+    start: Instant,
+) -> Result<(EventLoop<Worker>, Line), ConnectError> {
     let mut tried = Vec::new();
     let mut last_error = None;
     for (at, remote) in addresses.iter().enumerate() {
@@ -121,5 +130,54 @@ fn attempt(
                 return Ok(Attempt::Connected(Box::new(event_loop), line));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+    use crate::server::{Server, ServerOptions};
+
+    /// Whom a client finds that is given an address of `socket`'s before the server's.
+    fn find_behind(socket: &UdpSocket) {
+        let before = socket.local_addr().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let options = ServerOptions::new(dir.path().to_owned(), "127.0.0.1:0".parse().unwrap());
+        let server = Server::bind(options).unwrap();
+        let (address, stopper) = (server.local_addr(), server.stopper());
+        let serving = thread::spawn(move || server.run());
+        let options = ClientOptions::default();
+        let found = first_of(&[before, address], &options, Instant::now());
+        let (event_loop, line) = found.map_err(|error| error.to_string()).unwrap();
+        assert_eq!(line.remote(), address);
+        drop(event_loop);
+        stopper.stop();
+        stopper.stop();
+        serving.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn an_address_where_nothing_listens_costs_no_time() {
+        let gone = UdpSocket::bind("127.0.0.1:0").unwrap();
+        // Connected elsewhere, it keeps the port and hears nobody: the system answers for it.
+        gone.connect("127.0.0.1:9").unwrap();
+        find_behind(&gone);
+    }
+
+    #[test]
+    fn an_address_that_says_nothing_is_not_waited_for_to_the_end() {
+        find_behind(&UdpSocket::bind("127.0.0.1:0").unwrap());
+    }
+
+    #[test]
+    fn all_that_were_tried_are_told() {
+        let silent = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let options =
+            ClientOptions { connect_timeout: Duration::from_secs(5), ..ClientOptions::default() };
+        let error = first_of(&[silent, silent], &options, Instant::now()).map(|_| ()).unwrap_err();
+        let ConnectError::NoAnswer { tried, .. } = error else { panic!("{error:?}") };
+        assert_eq!(tried, [(silent, true), (silent, true)]);
     }
 }

@@ -26,11 +26,12 @@ const WAKE: Token = Token(2);
 
 // The bounds of a turn, so that no input or output starves another.
 
-/// Receive calls: up to a MiB of datagrams, after which the peer wants to hear of them.
-const RECEIVES: usize = 2;
+/// Receive calls, and bytes after which there is no further one: the peer wants to hear of them.
+const RECEIVES: usize = 8;
+const RECEIVE_BYTES: usize = 1 << 19;
 /// Send calls of a round: half a MiB, in which time acknowledgements may have come.
 const TRANSMITS: usize = 8;
-/// Events, results of the disk, and outputs of transfers, each.
+/// Results of the disk, and outputs of transfers, each.
 const STEPS: usize = 256;
 /// Rounds of settling and sending before the next look at the inputs.
 const ROUNDS: usize = 2;
@@ -159,12 +160,16 @@ impl<R: Role> EventLoop<R> {
     }
 
     fn receive(&mut self) {
+        let mut bytes = 0;
         for _ in 0..RECEIVES {
-            if !self.readable {
+            if !self.readable || bytes >= RECEIVE_BYTES {
                 break;
             }
             match self.socket.receive(&mut self.inbox) {
-                Received::Datagrams => self.take_datagrams(),
+                Received::Datagrams => {
+                    bytes += self.inbox.len();
+                    self.take_datagrams();
+                }
                 Received::Nothing => self.readable = false,
                 Received::Error => {}
             }
@@ -180,7 +185,7 @@ impl<R: Role> EventLoop<R> {
         let now = self.clock.now();
         for datagram in self.inbox.datagrams() {
             let write = self.hub.endpoint.handle_datagram(now, datagram);
-            // A body's first bytes come with the message that opens it.
+            // A body's first bytes come with the message that opens it, and no body takes bytes before that is known.
             take_events(&mut self.hub, &mut self.role, now);
             if let Some(write) = write {
                 self.hub.transfers.write(write);
@@ -250,11 +255,11 @@ impl<R: Role> EventLoop<R> {
     }
 }
 
-/// Hands the endpoint's events to those whom they concern; false if there are none.
+/// Hands the endpoint's events to those whom they concern; false if there are none. There are as many as its inputs gave
+/// reason for.
 fn take_events<R: Role>(hub: &mut Hub<R::Done>, role: &mut R, now: Instant) -> bool {
     let mut progress = false;
-    for _ in 0..STEPS {
-        let Some(event) = hub.endpoint.poll_event() else { break };
+    while let Some(event) = hub.endpoint.poll_event() {
         progress = true;
         match event {
             Event::Note { body, note, .. } => hub.transfers.note(body, note),

@@ -95,8 +95,8 @@ impl Peers {
         }
     }
 
-    /// Takes all requests out that wait.
-    pub(super) fn drain_waiting(&mut self) -> Vec<ExchangeId> {
-        self.0.values_mut().flat_map(|peer| peer.waiting.drain(..)).collect()
+    /// All requests that wait.
+    pub(super) fn waiting(&self) -> Vec<ExchangeId> {
+        self.0.values().flat_map(|peer| peer.waiting.iter().copied()).collect()
     }
 }

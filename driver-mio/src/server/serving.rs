@@ -91,6 +91,9 @@ impl Serving {
             self.begin(hub, now, exchange);
         } else {
             self.peers.wait(exchange);
+            if self.phase != Phase::Serving {
+                self.fail(hub, now, exchange, Status::ShuttingDown, 0);
+            }
         }
     }
 
@@ -220,7 +223,7 @@ impl Serving {
     fn stop(&mut self, hub: &mut Hub, now: Instant) {
         if self.phase.ask(now) {
             hub.endpoint.shut_down();
-            for exchange in self.peers.drain_waiting() {
+            for exchange in self.peers.waiting() {
                 self.fail(hub, now, exchange, Status::ShuttingDown, 0);
             }
             log::info!("ending; {} requests run", self.exchanges.len());

@@ -45,6 +45,11 @@ impl Inbox {
         Ok(())
     }
 
+    /// Bytes of all datagrams.
+    pub(crate) fn len(&self) -> usize {
+        self.meta.iter().take(self.filled).map(|meta| meta.len).sum()
+    }
+
     /// The datagrams in their order.
     pub(crate) fn datagrams(&mut self) -> impl Iterator<Item = Datagram<'_>> {
         let slots = self.bytes.chunks_exact_mut(SLOT).zip(&self.meta).take(self.filled);

@@ -1,7 +1,6 @@
 //! What differs from one operating system to the next.
 
 #[cfg(unix)]
-#[cfg_attr(not(test), expect(dead_code, reason = "for the event loop"))]
 pub(crate) mod files;
 #[cfg(target_os = "linux")]
 mod linux;

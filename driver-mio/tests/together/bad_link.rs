@@ -1,6 +1,14 @@
 //! Through a link that loses, reorders, repeats and damages packets.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    net::UdpSocket,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use gannet_driver_mio::netem::{LinkConfig, Relay, RelayReport};
 
@@ -80,4 +88,28 @@ fn a_new_port_does_not_end_a_transfer() {
     relay.handle().rebind().unwrap();
     finish(get).unwrap();
     assert_holds(&world.here("a"), &content(1, 30 << 20));
+}
+
+/// `docs/hostile-input.md`, rows 1 and 6: strangers send nothing, and rubbish, as fast as they can.
+#[test]
+fn noise_does_not_keep_a_server_from_its_work() {
+    let world = World::new();
+    let done = Arc::new(AtomicBool::new(false));
+    let noise = [content(9, 0), content(9, 1), content(9, 1200), vec![0; 30]];
+    let (stop, address) = (Arc::clone(&done), world.address);
+    let stranger = std::thread::spawn(move || {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        while !stop.load(Ordering::Relaxed) {
+            for datagram in &noise {
+                // The server's socket may be full.
+                let _ = socket.send_to(datagram, address);
+            }
+        }
+    });
+    fs::write(world.there("a"), content(1, 3 << 20)).unwrap();
+    let client = world.client();
+    finish(client.get(name("a"), world.here("a"))).unwrap();
+    done.store(true, Ordering::Relaxed);
+    stranger.join().unwrap();
+    assert_holds(&world.here("a"), &content(1, 3 << 20));
 }

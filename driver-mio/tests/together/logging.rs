@@ -58,12 +58,13 @@ fn every_request_has_its_line() {
     let mut world = World::new();
     fs::write(world.there("logged\x1b[2J"), "12345").unwrap();
     fs::write(world.here("file"), "1234567").unwrap();
+    fs::write(world.here("empty"), "").unwrap();
     fs::create_dir(world.there("logged-dir")).unwrap();
     let client = world.client();
     finish(client.get(name("logged\x1b[2J"), world.here("copy"))).unwrap();
     finish(client.get(name("logged-missing"), world.here("copy"))).unwrap_err();
     finish(client.list(Some(name("logged-dir")))).unwrap();
-    finish(client.put(world.here("file"), root_as("logged-none/x"))).unwrap_err();
+    finish(client.put(world.here("empty"), root_as("logged-none/x"))).unwrap_err();
     finish(client.put(world.here("file"), root_as("logged-dir"))).unwrap();
     finish(client.rename(name("logged-dir/logged-dir"), name("logged-moved"))).unwrap();
     drop(client);
@@ -74,7 +75,7 @@ fn every_request_has_its_line() {
         r"get logged\u{1b}[2J 5 bytes done",
         "list logged-dir 0 bytes done",
         "put logged-dir/logged-dir 7 bytes done",
-        "put logged-none/x 7 bytes not found",
+        "put logged-none/x 0 bytes not found",
         "rename logged-dir/logged-dir -> logged-moved 0 bytes done",
     ];
     assert_eq!(lines_about("logged"), expected);

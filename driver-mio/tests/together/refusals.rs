@@ -1,9 +1,6 @@
 //! What cannot be done is told, and leaves nothing behind.
 
-use std::{
-    fs,
-    os::unix::fs::{PermissionsExt, symlink},
-};
+use std::{fs, os::unix::fs::symlink};
 
 use gannet_driver_mio::client::Failure;
 use gannet_protocol::{Destination, Status};
@@ -94,7 +91,9 @@ fn a_link_that_leads_out_is_not_followed() {
 
 /// `docs/hostile-input.md`, row 53.
 #[test]
+#[cfg(target_os = "linux")]
 fn no_permission_is_told() {
+    use std::os::unix::fs::PermissionsExt;
     let secret = |shared: &std::path::Path| {
         fs::set_permissions(shared, fs::Permissions::from_mode(0o755)).unwrap();
         fs::write(shared.join("secret"), "x").unwrap();
@@ -113,6 +112,7 @@ fn no_permission_is_told() {
 }
 
 /// Root may do anything, so the server's thread, and those that it starts, give that up.
+#[cfg(target_os = "linux")]
 fn become_nobody() {
     if rustix::process::geteuid().is_root() {
         let nobody = rustix::thread::Uid::from_raw(65_534);
