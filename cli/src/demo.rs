@@ -39,6 +39,8 @@ const RATE: u64 = 100_000_000;
 const DELAY: Duration = Duration::from_millis(40);
 /// The chance that a packet is lost on the way.
 const LOSS: f64 = 0.02;
+/// The largest UDP payload that passes: Ethernet's 1500 bytes less the headers of IPv4 and UDP.
+const MTU: usize = 1500 - IPV4_UDP_OVERHEAD as usize;
 /// What the sender sends, in bits per second: packets' headers below UDP need the rest of the link.
 const SENDING: u64 = RATE / 100 * 97;
 /// The name of the file on both sides.
@@ -58,10 +60,9 @@ fn show(console: Console) -> Result<(), Error> {
     interrupt.defer();
     let stage = Stage::build(directory.path())?;
     print(format_args!(
-        "A server and a client, and between them a link of {} with a round trip of {} that loses {}% \
-         of the packets.\n\
-         Sending at the link's own rate: the congestion control of this version takes each loss for\n\
-         congestion, and would need minutes.\n",
+        "Between a server and a client: a link of {}, {} there and back, {}% of packets lost.\n\
+         Sending at the link's rate, because this version's congestion control takes every loss\n\
+         for congestion and would need minutes.\n\n",
         format_rate(RATE),
         format_duration(2 * DELAY),
         LOSS * 100.0,
@@ -104,6 +105,7 @@ impl Stage {
             rate: Some(RATE),
             delay: DELAY,
             loss: LOSS,
+            mtu: Some(MTU),
             overhead_bytes: IPV4_UDP_OVERHEAD,
             ..LinkConfig::default()
         };
@@ -156,18 +158,16 @@ impl std::fmt::Display for Story {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { transferred, stats, report: RelayReport { forward, .. } } = self;
         let moved = Moved { bytes: transferred.len, elapsed: transferred.elapsed };
+        let lost = forward.dropped();
+        let percent = lost as f64 * 100.0 / forward.packets.max(1) as f64;
+        let hash: String =
+            transferred.hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         writeln!(f, "sent      {moved}, in {} packets", forward.packets)?;
-        let percent = forward.dropped() as f64 * 100.0 / forward.packets.max(1) as f64;
-        writeln!(f, "lost      {} packets on the way, {percent:.1}%", forward.dropped())?;
+        writeln!(f, "lost      {lost} packets on the way, {percent:.1}%")?;
         if let Some(stats) = stats {
             writeln!(f, "resent    {}", format_size(stats.body_resent))?;
         }
-        let hash: String =
-            transferred.hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        writeln!(
-            f,
-            "verified  every group by BLAKE3 ({hash}...), and the copy is the same byte for byte"
-        )
+        writeln!(f, "verified  all of it by BLAKE3 ({hash}...), and the copy byte for byte")
     }
 }
 

@@ -1,7 +1,12 @@
 //! The progress bar on stderr.
 
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
 use gannet_driver_mio::units::{format_duration, format_rate, format_size};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::console::{Console, say};
 
@@ -9,15 +14,18 @@ use crate::console::{Console, say};
 const NAME_COLUMNS: usize = 24;
 /// Redraws a second: smooth to look at, and nothing beside a transfer's work.
 const REDRAWS: u8 = 10;
+/// What the rate is the average of: long enough to read it, short enough to see a link change.
+const RATE_WINDOW: Duration = Duration::from_secs(3);
 
-const WITH_TOTAL: &str = "{prefix} [{wide_bar}] {percent:>3}% {amount} {rate}{left}";
-const WITHOUT_TOTAL: &str = "{prefix} {amount} {rate}";
+const WITH_TOTAL: &str = "{prefix} [{wide_bar}] {percent:>3}% {msg}";
+const WITHOUT_TOTAL: &str = "{prefix} {msg}";
 
 /// A bar that shows how far some transfers are; invisible if there is no terminal or the user wants quiet.
 #[derive(Debug)]
 pub(crate) struct Bar {
     bar: ProgressBar,
     total: Option<u64>,
+    pace: Pace,
 }
 
 impl Bar {
@@ -31,7 +39,7 @@ impl Bar {
         let bar = ProgressBar::with_draw_target(None, target)
             .with_style(style(WITHOUT_TOTAL))
             .with_prefix(shortened(label));
-        Self { bar, total: None }
+        Self { bar, total: None, pace: Pace::default() }
     }
 
     /// Shows that `done` bytes of `total`, if that is known, are at the other side.
@@ -45,6 +53,8 @@ impl Bar {
             let template = if total.is_some() { WITH_TOTAL } else { WITHOUT_TOTAL };
             self.bar.set_style(style(template));
         }
+        self.pace.note(Instant::now(), done);
+        self.bar.set_message(figures(done, total, self.pace.rate()));
         self.bar.set_position(done);
         self.bar.tick();
     }
@@ -73,23 +83,50 @@ fn style(template: &str) -> ProgressStyle {
             ProgressStyle::default_bar()
         })
         .progress_chars("=> ")
-        .with_key("amount", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-            let _ = out.write_str(&format_size(state.pos()));
-            if let Some(total) = state.len() {
-                let _ = write!(out, " of {}", format_size(total));
-            }
-        })
-        .with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-            // Bits per second; the conversion saturates.
-            let _ = out.write_str(&format_rate((state.per_sec() * 8.0) as u64));
-        })
-        .with_key("left", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-            let seconds = state.eta().as_secs();
-            if seconds > 0 {
-                let left = std::time::Duration::from_secs(seconds);
-                let _ = write!(out, " {} left", format_duration(left));
-            }
-        })
+}
+
+/// `40.0 MB of 50.0 MB  92.1 Mbit/s  1 s left`, as far as that is known; `rate` is in bytes a second.
+fn figures(done: u64, total: Option<u64>, rate: u64) -> String {
+    let mut text = format_size(done);
+    if let Some(total) = total {
+        text = format!("{text} of {}", format_size(total));
+    }
+    text = format!("{text}  {}", format_rate(rate.saturating_mul(8)));
+    let left = total.map(|total| total.saturating_sub(done)).filter(|_| rate > 0);
+    match left.map(|left| left.div_ceil(rate)) {
+        None | Some(0) => text,
+        Some(seconds @ 1..60) => format!("{text}  {seconds} s left"),
+        Some(seconds) => format!("{text}  {} left", format_duration(Duration::from_secs(seconds))),
+    }
+}
+
+/// How fast it went lately.
+#[derive(Debug, Default)]
+struct Pace {
+    /// How much was done at some moments, the oldest first: those of [`RATE_WINDOW`], and one before.
+    noted: VecDeque<(Instant, u64)>,
+}
+
+impl Pace {
+    fn note(&mut self, now: Instant, done: u64) {
+        self.noted.push_back((now, done));
+        let is_old = |&(at, _): &(Instant, u64)| now.duration_since(at) >= RATE_WINDOW;
+        while self.noted.get(1).is_some_and(is_old) {
+            self.noted.pop_front();
+        }
+    }
+
+    /// Bytes a second.
+    fn rate(&self) -> u64 {
+        let (Some((from, before)), Some((to, after))) = (self.noted.front(), self.noted.back())
+        else {
+            return 0;
+        };
+        let bytes = u128::from(after.saturating_sub(*before));
+        let nanos = to.duration_since(*from).as_nanos();
+        let rate = (bytes * 1_000_000_000).checked_div(nanos).unwrap_or(0);
+        u64::try_from(rate).unwrap_or(u64::MAX)
+    }
 }
 
 /// The end of a long label, which tells more than its beginning.
@@ -119,5 +156,32 @@ mod tests {
         for template in [WITH_TOTAL, WITHOUT_TOTAL] {
             assert!(ProgressStyle::with_template(template).is_ok());
         }
+    }
+
+    #[test]
+    fn what_is_known_is_shown() {
+        assert_eq!(figures(0, None, 0), "0 B  0 bit/s");
+        assert_eq!(figures(5_000_000, None, 1_000_000), "5.00 MB  8.00 Mbit/s");
+        let shown = figures(40_000_000, Some(50_000_000), 10_000_000);
+        assert_eq!(shown, "40.0 MB of 50.0 MB  80.0 Mbit/s  1 s left");
+        let shown = figures(0, Some(1_000_000_000), 1_000_000);
+        assert_eq!(shown, "0 B of 1.00 GB  8.00 Mbit/s  16m40s left");
+    }
+
+    #[test]
+    fn the_rate_is_that_of_the_last_seconds() {
+        let (start, mut pace, mut done) = (Instant::now(), Pace::default(), 0);
+        assert_eq!(pace.rate(), 0);
+        for tick in 0..200 {
+            // Ten seconds at 1000 bytes a tick, then at 10.
+            pace.note(start + Duration::from_millis(100 * tick), done);
+            done += if tick < 100 { 1000 } else { 10 };
+            match tick {
+                1..100 => assert_eq!(pace.rate(), 10_000),
+                131.. => assert_eq!(pace.rate(), 100),
+                _ => {}
+            }
+        }
+        assert!(pace.noted.len() <= 32);
     }
 }

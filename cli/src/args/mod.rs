@@ -13,7 +13,7 @@ use clap_complete::Shell;
 
 use crate::target::Target;
 
-pub(crate) use verbs::{Exit, Get, List, Put, Rename, TwoForms, Verb};
+pub(crate) use verbs::{Exit, Get, List, Put, Rename, Verb};
 
 const EXIT_STATUSES: &str = "\
 Exit status:

@@ -7,10 +7,12 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Subcommand, ValueHint};
 
-/// What can be asked of a server.
+/// What can be asked of a server; also the beginning of a line of the menu, which the usages here are for.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Verb {
+    #[command(override_usage = "get NAME [LOCAL]\n       get NAME... --to PATH")]
     Get(Get),
+    #[command(override_usage = "put FILE [REMOTE]\n       put FILE... --to PATH")]
     Put(Put),
     #[command(visible_alias = "mv")]
     Rename(Rename),
@@ -66,33 +68,17 @@ pub(crate) struct Rename {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Exit {}
 
-/// Verbs whose second argument in the menu is what `--to` is on the command line.
-pub(crate) trait TwoForms {
-    /// The verb's name, and its usage in the menu.
-    const MENU: (&'static str, &'static str);
-
-    /// Takes the second of two arguments for `--to` if that is not given.
+impl Verb {
+    /// Reads the arguments as the menu means them: of two without `--to`, the second is what `--to` is.
     ///
     /// # Errors
-    /// How many arguments there are, if that can be neither form.
-    fn read_as_menu(&mut self) -> Result<(), usize>;
-}
-
-impl TwoForms for Get {
-    const MENU: (&'static str, &'static str) =
-        ("get", "get NAME [LOCAL]\n       get NAME... --to PATH");
-
-    fn read_as_menu(&mut self) -> Result<(), usize> {
-        take_second(&mut self.names, &mut self.to)
-    }
-}
-
-impl TwoForms for Put {
-    const MENU: (&'static str, &'static str) =
-        ("put", "put FILE [REMOTE]\n       put FILE... --to PATH");
-
-    fn read_as_menu(&mut self) -> Result<(), usize> {
-        take_second(&mut self.files, &mut self.to)
+    /// The verb's name and the number of its arguments, if there are too many.
+    pub(crate) fn read_as_menu(&mut self) -> Result<(), (&'static str, usize)> {
+        match self {
+            Self::Get(Get { names, to }) => take_second(names, to).map_err(|count| ("get", count)),
+            Self::Put(Put { files, to }) => take_second(files, to).map_err(|count| ("put", count)),
+            Self::Rename(_) | Self::List(_) | Self::Exit(_) => Ok(()),
+        }
     }
 }
 
@@ -104,19 +90,5 @@ fn take_second<A, B: From<A>>(arguments: &mut Vec<A>, to: &mut Option<B>) -> Res
             Ok(())
         }
         (false, count) => Err(count),
-    }
-}
-
-impl Verb {
-    /// Reads the arguments as the menu means them.
-    ///
-    /// # Errors
-    /// The verb's name and the number of its arguments, if there are too many.
-    pub(crate) fn read_as_menu(&mut self) -> Result<(), (&'static str, usize)> {
-        match self {
-            Self::Get(get) => get.read_as_menu().map_err(|count| (Get::MENU.0, count)),
-            Self::Put(put) => put.read_as_menu().map_err(|count| (Put::MENU.0, count)),
-            Self::Rename(_) | Self::List(_) | Self::Exit(_) => Ok(()),
-        }
     }
 }

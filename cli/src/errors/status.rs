@@ -85,7 +85,7 @@ pub(super) fn local(
     let reads = matches!(action, Action::Put(_));
     match status {
         Status::NotFound if reads => {
-            f.write_str("there is no such file; 'lls' or ls shows what there is")
+            f.write_str("there is no such file; check how its name is written")
         }
         Status::NotFound => {
             write!(f, "there is no directory {}; create it first", Shown::from(directory_of(path)))

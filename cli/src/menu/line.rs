@@ -8,7 +8,7 @@ use clap::{
 };
 
 use super::words;
-use crate::args::{Get, Put, TwoForms, Verb};
+use crate::args::Verb;
 
 #[derive(Debug, Parser)]
 #[command(multicall = true, disable_help_subcommand = true)]
@@ -92,9 +92,6 @@ impl Line {
 /// The definitions of all that a line can say.
 pub(super) fn command() -> Command {
     let mut command = Parsed::command();
-    for (name, usage) in [Get::MENU, Put::MENU] {
-        command = command.mut_subcommand(name, |verb| verb.override_usage(usage));
-    }
     command.build();
     command
 }
@@ -127,10 +124,12 @@ fn too_many(command: &mut Command, name: &str, count: usize) -> NoLine {
     NoLine::Usage(without_label(&error))
 }
 
-/// An error's text without its leading `error: `, which stands for the program's name elsewhere.
+/// An error's text without its leading `error: `, where the program's name stands, and without the advice at its end,
+/// which is for a command line.
 fn without_label(error: &clap::Error) -> String {
     let text = error.to_string();
-    text.strip_prefix("error: ").unwrap_or(&text).trim_end().to_owned()
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    text.split("\n\nFor more information").next().unwrap_or_default().trim_end().to_owned()
 }
 
 /// The menu: each command's usage, and what it does.
@@ -140,7 +139,8 @@ pub(super) fn menu() -> String {
         .get_subcommands_mut()
         .map(|verb| {
             let usage = verb.render_usage().to_string();
-            let usage = usage.trim_start_matches("Usage: ").lines().next().unwrap_or_default();
+            let usage =
+                usage.trim_start_matches("Usage:").lines().next().unwrap_or_default().trim();
             let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
             let aliases: Vec<_> = verb.get_visible_aliases().collect();
             let also = match aliases[..] {

@@ -6,6 +6,7 @@ mod common;
 
 mod connection;
 mod content;
+mod demo;
 mod exit_status;
 mod failures;
 mod files;

@@ -220,3 +220,16 @@ fn a_transfer_shows_a_bar_and_then_its_summary() {
     menu.expect("got file: 200 kB in");
     menu.expect("gannet> ");
 }
+
+#[test]
+fn lines_that_are_typed_ahead_are_not_lost() {
+    let (server, here) = (Server::start(), Here::new());
+    server.write("a", "a");
+    let mut menu = open(&server, &here);
+    menu.expect("gannet> ");
+    menu.press("get a b\rget a c\rlist missing\rquit\r");
+    menu.expect("got a as b");
+    menu.expect("got a as c");
+    menu.expect("list missing: ");
+    assert_eq!(menu.ends().0, Some(0));
+}
