@@ -24,6 +24,7 @@ pub struct Disk {
     /// When all that was given is written.
     free: Instant,
     queued: u64,
+    written: u64,
     peak: u64,
 }
 
@@ -31,7 +32,7 @@ impl Disk {
     /// An idle disk.
     #[must_use]
     pub const fn new(config: DiskConfig) -> Self {
-        Self { config, queue: VecDeque::new(), free: Instant::ZERO, queued: 0, peak: 0 }
+        Self { config, queue: VecDeque::new(), free: Instant::ZERO, queued: 0, written: 0, peak: 0 }
     }
 
     /// What it is like from now on.
@@ -75,7 +76,14 @@ impl Disk {
             }
         }
         self.queued -= all.len();
+        self.written += all.len();
         Some(all)
+    }
+
+    /// Bytes that were written.
+    #[must_use]
+    pub const fn written(&self) -> u64 {
+        self.written
     }
 
     /// Bytes that are not written yet.

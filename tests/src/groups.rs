@@ -59,22 +59,8 @@ impl Groups {
     /// Hashes a whole group that stands at `offset`.
     #[must_use]
     pub fn hash(&self, offset: u64, bytes: &[u8]) -> GroupHash {
-        let mut hasher = Self::hasher(offset);
-        hasher.update(bytes);
-        Self::finish(&hasher, offset)
-    }
-
-    /// A hasher for a group that stands at `offset`.
-    #[must_use]
-    pub fn hasher(offset: u64) -> Hasher {
         let mut hasher = Hasher::new();
-        hasher.set_input_offset(offset);
-        hasher
-    }
-
-    /// What the hasher of a whole group that stands at `offset` comes to.
-    #[must_use]
-    pub fn finish(hasher: &Hasher, offset: u64) -> GroupHash {
+        hasher.set_input_offset(offset).update(bytes);
         GroupHash {
             subtree: hasher.finalize_non_root(),
             root: (offset == 0).then(|| *hasher.finalize().as_bytes()),

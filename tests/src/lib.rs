@@ -9,6 +9,7 @@ pub mod fuzzing;
 pub mod groups;
 pub mod host;
 pub mod incoming;
+pub mod model;
 pub mod outgoing;
 pub mod pair;
 pub mod scenario;

@@ -2,7 +2,6 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use blake3::Hasher;
 use gannet_protocol::{
     BodyLen, End, ExchangeId, FileTime, Identity, Instant, Meta, Mode, Note, Status, Unread,
 };
@@ -51,7 +50,8 @@ pub struct Outgoing {
     groups: Groups,
     fault: SourceFault,
     stable: bool,
-    hasher: Hasher,
+    /// Bytes of the group that is being read.
+    group: Vec<u8>,
     /// Bytes read for the first time so far: reading anew starts below.
     read: u64,
     released: u64,
@@ -84,7 +84,7 @@ impl Outgoing {
             groups,
             fault,
             stable: true,
-            hasher: Groups::hasher(0),
+            group: Vec::new(),
             read: 0,
             released: 0,
             ready: None,
@@ -158,14 +158,12 @@ impl Outgoing {
     fn hash_new(&mut self, offset: u64, bytes: &[u8]) {
         let known = usize::try_from(self.read - offset).expect("within the buffer");
         let group = self.groups.range(self.groups.index(self.read), self.content.len());
-        self.hasher.update(&bytes[known..]);
+        self.group.extend_from_slice(&bytes[known..]);
         self.read = offset + bytes.len() as u64;
         if self.read == group.end {
-            let hash = Groups::finish(&self.hasher, group.start).subtree;
+            let hash = self.groups.hash(group.start, &self.group).subtree;
             self.notes.push_back(Note::Group { index: self.groups.index(group.start), hash });
-            if group.end < self.content.len() {
-                self.hasher = Groups::hasher(group.end);
-            }
+            self.group.clear();
         }
         self.end_if_read();
     }

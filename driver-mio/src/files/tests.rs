@@ -88,6 +88,7 @@ fn is_superuser() -> bool {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn what_is_no_regular_file_is_told_at_once_and_not_touched() {
     let world = World::new();
     let at = |name: &str| world.inside.join(name);
@@ -327,15 +328,14 @@ fn no_permission_is_told_and_leaves_nothing() {
 }
 
 /// A small file system of its own, which only root may mount.
-struct Mount(TempDir);
+struct Mount(PathBuf);
 
 impl Mount {
-    fn tmpfs(options: &str) -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
+    fn tmpfs(at: &Path, options: &str) -> Option<Self> {
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", options, "gannet-test"]).arg(dir.path());
+        mount.args(["-t", "tmpfs", "-o", options, "gannet-test"]).arg(at);
         match mount.output() {
-            Ok(done) if done.status.success() => Some(Self(dir)),
+            Ok(done) if done.status.success() => Some(Self(at.to_owned())),
             _ => {
                 eprintln!("SKIPPED: no file system can be mounted here");
                 None
@@ -346,14 +346,15 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
 }
 
 #[test]
 fn a_full_disk_is_told_before_the_bytes_come() {
-    let Some(mount) = Mount::tmpfs("size=1m") else { return };
-    let root = Root::open(mount.0.path()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let Some(_mount) = Mount::tmpfs(dir.path(), "size=1m") else { return };
+    let root = Root::open(dir.path()).unwrap();
     let create = |len| root.create_partial(&name("file"), BodyLen::Known(len)).map(drop);
     assert_eq!(create(1 << 19), Ok(()));
     assert_eq!(create(1 << 21), Err(Status::Full));
@@ -362,15 +363,29 @@ fn a_full_disk_is_told_before_the_bytes_come() {
     let error = write_all_at(partial.file(), &vec![1; 1 << 21], 0).unwrap_err();
     assert_eq!(status_of(&error), Status::Full);
     drop(partial);
-    assert_eq!(count(mount.0.path()), 0);
+    assert_eq!(count(dir.path()), 0);
 }
 
 #[test]
 fn a_read_only_file_system_is_told() {
-    let Some(mount) = Mount::tmpfs("ro") else { return };
-    let root = Root::open(mount.0.path()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let Some(_mount) = Mount::tmpfs(dir.path(), "ro") else { return };
+    let root = Root::open(dir.path()).unwrap();
     let created = root.create_partial(&name("file"), BodyLen::Known(1)).map(drop);
     assert_eq!(created, Err(Status::ReadOnly));
+}
+
+#[test]
+fn another_file_system_below_the_root_is_a_part_of_it_but_for_renames() {
+    let world = World::new();
+    let at = world.inside.join("mounted");
+    fs::create_dir(&at).unwrap();
+    let Some(_mount) = Mount::tmpfs(&at, "size=1m") else { return };
+    assert_eq!(world.put("mounted/file", "content"), Ok(()));
+    assert_eq!(world.get("mounted/file").as_deref(), Ok("content"));
+    assert_eq!(world.rename("mounted/file", "mounted/other"), Ok(()));
+    assert_eq!(world.rename("mounted/other", "other"), Err(Status::Unsupported));
+    assert_eq!(world.rename("mounted", "moved"), Err(Status::Denied));
 }
 
 #[test]

@@ -57,7 +57,7 @@ impl Default for Limits {
             receiving: 16 * MIB,
             overdraft: 4 * MIB,
             loose: 4 * MIB,
-            backlog: 8 * MIB,
+            backlog: 4 * MIB,
         }
     }
 }

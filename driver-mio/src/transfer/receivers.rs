@@ -91,15 +91,19 @@ impl Receivers {
         }
     }
 
-    /// Memory for a block. When it is short the block that was written to least recently gives up its own.
+    /// Memory for a block. When it is short the block that was written to least recently gives up its own, and until that
+    /// is written there may be a little more.
     fn buffer(&mut self, len: usize, out: &mut Outbox) -> Option<Buffer> {
         if let Some(buffer) = self.memory.take(len) {
             return Some(buffer);
         }
         let candidates = self.receiving.iter();
         let oldest = candidates.filter_map(|(body, receiving)| Some((receiving.oldest()?, *body)));
-        let ((_, index), body) = oldest.min()?;
-        self.receiving.get_mut(&body)?.scatter(index, &self.accounts, out);
+        if let Some(((_, index), body)) = oldest.min()
+            && let Some(receiving) = self.receiving.get_mut(&body)
+        {
+            receiving.scatter(index, &self.accounts, out);
+        }
         self.memory.take_beyond(len, self.overdraft)
     }
 

@@ -34,15 +34,28 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub fn endpoints(bytes: &[u8]) {
     let mut bytes = Unstructured::new(bytes);
     let mut pair = Pair::new(bytes.arbitrary().unwrap_or_default());
-    for _ in 0..MAX_OPERATIONS {
-        if bytes.is_empty() {
-            break;
-        }
+    let mut history = History(Vec::new());
+    while history.0.len() < MAX_OPERATIONS && !bytes.is_empty() {
         let Ok(operation) = Operation::arbitrary(&mut bytes) else { break };
+        history.0.push((pair.now, operation.clone()));
         pair.run(operation);
     }
     if pair.honest {
         pair.come_to_an_end();
+    }
+}
+
+/// What was done when, told if it leads to a panic.
+struct History(Vec<(Instant, Operation)>);
+
+impl Drop for History {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for (at, operation) in &self.0 {
+                let at = Duration::from_nanos(at.as_nanos());
+                eprintln!("{at:?}: {operation:?}");
+            }
+        }
     }
 }
 
@@ -60,6 +73,8 @@ struct Pair {
     waited: Duration,
     /// Nobody forged a packet.
     honest: bool,
+    /// A side closed a connection, and the other may not have heard.
+    left: bool,
 }
 
 impl Pair {
@@ -81,6 +96,7 @@ impl Pair {
             server_id: (0, 0),
             waited: Duration::ZERO,
             honest: true,
+            left: false,
         };
         pair.connect();
         pair
@@ -227,6 +243,7 @@ impl Pair {
     }
 
     fn close(&mut self, at: End, code: u8) {
+        self.left = true;
         let code = if code == 0 { CloseCode::Done } else { CloseCode::ShuttingDown };
         let side = self.side(at);
         if let Some(mut session) = side.connection.and_then(|c| side.endpoint.session(c)) {
@@ -237,7 +254,7 @@ impl Pair {
     /// From now on nothing is in the way, and both applications do their part.
     fn come_to_an_end(&mut self) {
         let closed = (self.client.closed.len(), self.server.closed.len());
-        let patient = self.waited < PATIENCE;
+        let patient = self.waited < PATIENCE && !self.left;
         self.client.broken = false;
         self.server.broken = false;
         for _ in 0..MAX_ROUNDS {

@@ -66,18 +66,18 @@ pub(super) enum Ask {
 /// How long a body is.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub(super) struct Len {
-    kib: u16,
-    rest: u8,
+    /// The lower eight bits, shifted by what the upper ones say.
+    shifted: u16,
     pub(super) open: bool,
 }
 
 impl Len {
     /// Nothing.
-    pub(super) const ZERO: Self = Self { kib: 0, rest: 0, open: false };
+    pub(super) const ZERO: Self = Self { shifted: 0, open: false };
 
-    /// Up to 2 MiB: two blocks, and not enough to make a run long.
+    /// Mostly short, so that runs are quick, and up to 2 MiB, which is two blocks.
     pub(super) fn bytes(self) -> u64 {
-        u64::from(self.kib % 2048) * 1024 + u64::from(self.rest)
+        u64::from(self.shifted & 0xff) << ((self.shifted >> 8) % 14)
     }
 }
 

@@ -35,6 +35,8 @@ pub(super) struct Side {
     pub(super) broken: bool,
     /// Why connections ended.
     pub(super) closed: Vec<CloseReason>,
+    /// Where batches are built.
+    batch: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -70,6 +72,7 @@ impl Side {
             stalled: false,
             broken: false,
             closed: Vec::new(),
+            batch: vec![0; 65_400],
         }
     }
 
@@ -102,8 +105,7 @@ impl Side {
     }
 
     fn transmit(&mut self, now: Instant, out: &mut Vec<Packet>) {
-        let mut buf = vec![0; 65_400];
-        let Self { endpoint, sending, stalled, broken, .. } = self;
+        let Self { endpoint, sending, stalled, broken, batch, .. } = self;
         let mut source = |body: BodyId, offset: u64, into: &mut [u8]| {
             let end = offset + into.len() as u64;
             assert!(!into.is_empty(), "an empty read");
@@ -118,9 +120,9 @@ impl Side {
             }
         };
         for _ in 0..MAX_BATCHES {
-            let Some(sent) = endpoint.poll_transmit(now, &mut source, &mut buf) else { return };
-            assert!(sent.len > 0 && sent.len <= buf.len() && sent.segment_len > 0, "{sent:?}");
-            out.extend(buf[..sent.len].chunks(sent.segment_len).map(|bytes| Packet {
+            let Some(sent) = endpoint.poll_transmit(now, &mut source, batch) else { return };
+            assert!(sent.len > 0 && sent.len <= batch.len() && sent.segment_len > 0, "{sent:?}");
+            out.extend(batch[..sent.len].chunks(sent.segment_len).map(|bytes| Packet {
                 from: self.address,
                 to: sent.remote,
                 bytes: bytes.to_vec(),

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use gannet_protocol::{
-    CloseCode, CloseReason, ConnectionHandle, Destination, Entry, Instant, Misuse, Name, Opened,
-    Put, Request, Status, Stored,
+    CloseCode, CloseReason, ConnectionHandle, Destination, Entry, ExchangeId, Instant, Misuse,
+    Name, Opened, Put, Request, Status, Stored,
 };
 
 use super::{Exchange, Host};
@@ -117,6 +117,12 @@ impl Host {
         self.outcomes[job.0].as_ref()
     }
 
+    /// The exchange of a job, once it began.
+    #[must_use]
+    pub fn exchange(&self, job: JobId) -> Option<ExchangeId> {
+        self.begun.get(&job).copied()
+    }
+
     /// Whether all its jobs came to something.
     #[must_use]
     pub fn is_idle(&self) -> bool {
@@ -171,6 +177,7 @@ impl Host {
         let entry = Exchange { job: Some(id), store_as, sending: body, ..Exchange::default() };
         let known = self.exchanges.insert(exchange, entry);
         assert!(known.is_none(), "an exchange's number is used twice");
+        self.begun.insert(id, exchange);
         true
     }
 

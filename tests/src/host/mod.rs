@@ -69,6 +69,7 @@ pub struct Host {
     receiving: BTreeMap<BodyId, Incoming>,
     received: BTreeSet<BodyId>,
     outcomes: Vec<Option<Outcome>>,
+    begun: BTreeMap<JobId, ExchangeId>,
     waiting: VecDeque<(JobId, Job)>,
     out: Vec<u8>,
 }
@@ -99,6 +100,7 @@ impl Host {
             receiving: BTreeMap::new(),
             received: BTreeSet::new(),
             outcomes: Vec::new(),
+            begun: BTreeMap::new(),
             waiting: VecDeque::new(),
             out: Vec::new(),
         }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use gannet_driver_mio::netem::Counters;
-use gannet_protocol::{CloseReason, Config, Instant, Stats};
+use gannet_protocol::{CloseReason, Config, ConnectionHandle, Instant, Stats};
 
 use crate::host::{Host, Job, JobId, Outcome};
 use net::Net;
@@ -216,6 +216,14 @@ impl World {
     pub fn server_stats(&mut self) -> Option<Stats> {
         let connection = *self.server.host.connected.last()?;
         Some(self.server.host.endpoint.session(connection)?.stats())
+    }
+
+    /// The server's end of a client's connection, while it lives.
+    pub fn server_connection(&mut self, client: ClientId) -> Option<ConnectionHandle> {
+        let ip = self.address(client).ip();
+        let Host { connected, endpoint, .. } = &mut self.server.host;
+        let mut all = connected.iter().copied();
+        all.find(|c| endpoint.session(*c).is_some_and(|session| session.remote().ip() == ip))
     }
 
     /// Figures of a client's connection, while it lives.
