@@ -119,6 +119,6 @@ pub use message::{
     MAX_BODY, MAX_GROUPS, MAX_MESSAGE, Meta, Mode, Note, Put, Reply, Request, Stored,
 };
 pub use name::{BadName, Escaped, MAX_COMPONENT, MAX_NAME, Name, RESERVED_PREFIX};
-pub use protect::{Forged, Plain, Protect};
+pub use protect::{OpenError, Plain, Protect, SealError};
 pub use status::Status;
 pub use time::Instant;
