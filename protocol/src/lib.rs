@@ -93,6 +93,7 @@ mod config;
 mod congestion;
 mod connection;
 mod credit;
+pub mod crypto;
 mod delivery;
 mod endpoint;
 mod event;
