@@ -101,6 +101,7 @@ mod exchange;
 mod message;
 mod mtu;
 mod name;
+pub mod noise;
 mod pacer;
 mod protect;
 mod random;
