@@ -108,6 +108,7 @@ mod random;
 mod ranges;
 mod recovery;
 mod rtt;
+pub mod sealed;
 mod status;
 mod time;
 mod wire;

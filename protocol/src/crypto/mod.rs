@@ -1,7 +1,7 @@
 //! What cryptography is, as far as the state machine goes: a provider that it is given.
 //!
 //! This crate holds no cipher. An [`Endpoint`](crate::Endpoint) gets a [`Crypto`] when it is made, and everything above it, the
-//! handshake ([`noise`](crate::noise)), the protection of packets (`sealed`) and the keyed tags of
+//! handshake ([`noise`](crate::noise)), the protection of packets ([`sealed`](crate::sealed)) and the keyed tags of
 //! cookies ([`Mac`]), is made of these few primitives.
 
 use alloc::{boxed::Box, sync::Arc};
