@@ -1,6 +1,7 @@
 //! The gannet protocol on real sockets, clocks and files.
 
 pub mod client;
+pub mod crypto;
 pub mod netem;
 pub mod server;
 pub mod units;
