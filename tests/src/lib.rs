@@ -1,1 +1,3 @@
 //! Simulated worlds for gannet.
+
+pub mod crypto;
