@@ -8,6 +8,7 @@
 //! ```
 
 pub mod client;
+pub mod crypto;
 mod disk;
 mod event_loop;
 mod files;

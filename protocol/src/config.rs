@@ -2,6 +2,8 @@
 
 use core::{net::SocketAddr, time::Duration};
 
+use crate::crypto::Identity;
+
 /// Most bytes of a UDP payload that is sent or received: jumbo frames of 9,000 bytes less IPv4 and UDP
 /// headers. Larger ones gain 4% on loopback and nothing elsewhere.
 pub const MAX_DATAGRAM: usize = 8972;
@@ -20,6 +22,17 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// Largest UDP payload to send and to probe for. Default [`MAX_DATAGRAM`].
     pub max_datagram: u16,
+    /// How packets are protected. Default [`Security::Plain`]; both sides have to choose alike.
+    pub security: Security,
+}
+
+/// How packets are protected.
+#[derive(Clone, Debug)]
+pub enum Security {
+    /// With a checksum against accidents: for trusted links.
+    Plain,
+    /// Encrypted and authenticated, as this identity.
+    Sealed(Identity),
 }
 
 /// A choice of congestion control.
@@ -40,6 +53,7 @@ impl Default for Config {
             idle_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
             max_datagram: MAX_DATAGRAM as u16,
+            security: Security::Plain,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use core::{fmt, time::Duration};
 
-use crate::{BodyId, Note, Reply, Request, Status};
+use crate::{BodyId, Note, Reply, Request, Status, crypto::PublicKey, noise::HandshakeError};
 
 /// What happened, for the application.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -93,6 +93,8 @@ impl ExchangeId {
 pub enum CloseReason {
     /// We closed it.
     Local,
+    /// We could not even begin: the provider of cryptography fails.
+    Cryptography(HandshakeError),
     /// The peer closed it, and this is what it said.
     Peer(CloseCode),
     /// The network: nothing was heard from the peer for so long.
@@ -101,6 +103,8 @@ pub enum CloseReason {
     NoAnswer(Duration),
     /// The peer: it speaks only other versions of the protocol.
     Version,
+    /// The peer: it proved this key, and we were not told to trust it.
+    UnknownKey(PublicKey),
     /// The peer: it broke a rule of the protocol.
     Violation(Violation),
 }

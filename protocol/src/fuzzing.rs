@@ -28,8 +28,8 @@ pub fn packets(datagram: &[u8]) {
 fn packet(datagram: &[u8]) {
     let Ok(packet) = Packet::decode(datagram) else { return };
     let written = written(datagram.len().max(MIN_DATAGRAM), |out| match packet {
-        Packet::Hello(hello) if hello.version == VERSION && hello.suite == packet::SUITE_PLAIN => {
-            packet::write_hello(out, hello.client, hello.payload)
+        Packet::Hello(hello) if hello.version == VERSION => {
+            packet::write_hello(out, hello.suite, hello.client, hello.payload)
         }
         Packet::Hello(_) => None,
         Packet::Answer { to, payload } => packet::write_answer(out, to, payload),

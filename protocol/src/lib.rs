@@ -93,6 +93,7 @@ mod config;
 mod congestion;
 mod connection;
 mod credit;
+pub mod crypto;
 mod delivery;
 mod endpoint;
 mod event;
@@ -102,18 +103,20 @@ pub mod fuzzing;
 mod message;
 mod mtu;
 mod name;
+pub mod noise;
 mod pacer;
 mod protect;
 mod random;
 mod ranges;
 mod recovery;
 mod rtt;
+pub mod sealed;
 mod status;
 mod time;
 mod wire;
 
 pub use body::{BodyId, FileDone, Source, Ticket, Unread, Write};
-pub use config::{Config, CongestionKind, MAX_DATAGRAM, Stats};
+pub use config::{Config, CongestionKind, MAX_DATAGRAM, Security, Stats};
 pub use endpoint::{Datagram, Ecn, Endpoint, Misuse, Opened, Session, Transmit};
 pub use event::{CloseCode, CloseReason, ConnectionHandle, Event, ExchangeId, Violation};
 pub use message::{
@@ -121,6 +124,6 @@ pub use message::{
     MAX_BODY, MAX_GROUPS, MAX_MESSAGE, Meta, Mode, Note, Put, Reply, Request, Stored,
 };
 pub use name::{BadName, Escaped, MAX_COMPONENT, MAX_NAME, Name, RESERVED_PREFIX};
-pub use protect::{Forged, Plain, Protect};
+pub use protect::{OpenError, Plain, Protect, SealError};
 pub use status::Status;
 pub use time::Instant;

@@ -8,24 +8,46 @@ pub trait Protect {
     fn tag_len(&self) -> usize;
 
     /// Seals `packet` in place. Its first `header_len` bytes are authenticated and stay readable; its last
-    /// [`Self::tag_len`] bytes are the tag's place. No `number` may ever be sealed twice.
-    fn seal(&self, number: u64, header_len: usize, packet: &mut [u8]);
-
-    /// Opens `packet` in place and gives what stands between header and tag.
+    /// [`Self::tag_len`] bytes are the tag's place. Numbers have to grow.
     ///
     /// # Errors
-    /// [`Forged`] if it is not as it was sealed; nothing may be concluded from its bytes then.
+    /// Says why `packet` is not protected: it must not be sent.
+    fn seal(&mut self, number: u64, header_len: usize, packet: &mut [u8]) -> Result<(), SealError>;
+
+    /// Opens `packet` in place and gives what stands between header and tag. A packet may come twice: to see that is
+    /// the caller's matter.
+    ///
+    /// # Errors
+    /// Nothing may be concluded from the bytes then, which need not be what they were.
     fn open<'p>(
-        &self,
+        &mut self,
         number: u64,
         header_len: usize,
         packet: &'p mut [u8],
-    ) -> Result<&'p [u8], Forged>;
+    ) -> Result<&'p [u8], OpenError>;
 }
 
-/// The packet is not from our peer, or not as it was sent.
+/// Why a packet could not be sealed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Forged;
+pub enum SealError {
+    /// The caller's mistake: the number is not above all before it, or the peer could not open it.
+    Number,
+    /// The caller's mistake: there is no room for header and tag.
+    TooShort,
+    /// There are no more numbers: the connection has to close.
+    Exhausted,
+    /// The cryptography failed.
+    Cipher,
+}
+
+/// Why a packet could not be opened.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum OpenError {
+    /// It is not from our peer, or not as it was sent: noise.
+    Forged,
+    /// So many were forged that the keys deserve no more trust: the connection has to close (RFC 9001, section 6.6).
+    IntegrityLimit,
+}
 
 /// Plain mode: CRC-32C over the whole packet. It guards against accidents and against nobody's ill will.
 #[derive(Clone, Copy, Debug)]
@@ -45,9 +67,9 @@ pub(crate) fn add_checksum(packet: &mut [u8]) {
 }
 
 /// What stands before the checksum, if that is right.
-pub(crate) fn check_checksum(packet: &[u8]) -> Result<&[u8], Forged> {
-    let (covered, tag) = packet.split_last_chunk::<CRC_LEN>().ok_or(Forged)?;
-    if CRC.checksum(covered).to_be_bytes() == *tag { Ok(covered) } else { Err(Forged) }
+pub(crate) fn check_checksum(packet: &[u8]) -> Result<&[u8], OpenError> {
+    let (covered, tag) = packet.split_last_chunk::<CRC_LEN>().ok_or(OpenError::Forged)?;
+    if CRC.checksum(covered).to_be_bytes() == *tag { Ok(covered) } else { Err(OpenError::Forged) }
 }
 
 impl Protect for Plain {
@@ -55,17 +77,26 @@ impl Protect for Plain {
         CRC_LEN
     }
 
-    fn seal(&self, _number: u64, _header_len: usize, packet: &mut [u8]) {
+    fn seal(
+        &mut self,
+        _number: u64,
+        header_len: usize,
+        packet: &mut [u8],
+    ) -> Result<(), SealError> {
+        if packet.len() < header_len.saturating_add(CRC_LEN) {
+            return Err(SealError::TooShort);
+        }
         add_checksum(packet);
+        Ok(())
     }
 
     fn open<'p>(
-        &self,
+        &mut self,
         _number: u64,
         header_len: usize,
         packet: &'p mut [u8],
-    ) -> Result<&'p [u8], Forged> {
-        check_checksum(packet)?.get(header_len..).ok_or(Forged)
+    ) -> Result<&'p [u8], OpenError> {
+        check_checksum(packet)?.get(header_len..).ok_or(OpenError::Forged)
     }
 }
 
@@ -87,13 +118,13 @@ mod tests {
             bytes in prop::collection::vec(any::<u8>(), 21..200), flip in any::<prop::sample::Index>(),
         ) {
             let mut packet = bytes;
-            Plain.seal(7, 17, &mut packet);
+            Plain.seal(7, 17, &mut packet).unwrap();
             let body = packet[17..packet.len() - 4].to_vec();
             let mut copy = packet.clone();
             prop_assert_eq!(Plain.open(7, 17, &mut copy), Ok(&body[..]));
             let bit = flip.index(packet.len() * 8);
             packet[bit / 8] ^= 1 << (bit % 8);
-            prop_assert_eq!(Plain.open(7, 17, &mut packet), Err(Forged));
+            prop_assert_eq!(Plain.open(7, 17, &mut packet), Err(OpenError::Forged));
         }
     }
 }

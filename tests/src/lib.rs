@@ -2,6 +2,7 @@
 
 pub mod content;
 pub mod counting;
+pub mod crypto;
 pub mod directory;
 pub mod disk;
 pub mod forge;

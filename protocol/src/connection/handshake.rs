@@ -6,14 +6,18 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Connection, LIMITS, State};
+use super::{
+    Connection, LIMITS, State,
+    keying::{ClientKeying, NotAnswered, Protection, ServerKeying},
+};
 use crate::{
     CloseReason, Config, Event, Instant,
+    crypto::PublicKey,
     exchange::Outbox,
-    random::Random,
+    noise::HandshakeError,
     wire::{
         cursor::{Malformed, Reader, Writer},
-        packet::{self, ConnectionId, MIN_DATAGRAM},
+        packet::{self, ConnectionId, Hello, MIN_DATAGRAM},
         params::Parameters,
     },
 };
@@ -30,8 +34,8 @@ const MAX_FINISH_SAMPLE: Duration = Duration::from_secs(1);
 /// Protected packets that overtook the FINISH and wait for it. Larger ones than every path carries are only probes, and
 /// would let strangers fill our memory.
 const MAX_HELD: usize = 8;
-/// Bytes that the client invents, and the server gives back to show that it read the hello.
-const NONCE_LEN: usize = 16;
+/// Room for a connection id and the parameters.
+const MAX_SAID: usize = 256;
 
 /// A handshake that runs.
 #[derive(Debug)]
@@ -43,7 +47,7 @@ pub(super) enum Handshake {
 /// A client that said hello.
 #[derive(Debug)]
 pub(super) struct Greeting {
-    nonce: [u8; NONCE_LEN],
+    keying: ClientKeying,
     started: Instant,
     deadline: Instant,
     pub(super) next_at: Instant,
@@ -54,6 +58,7 @@ pub(super) struct Greeting {
 /// A server that was greeted.
 #[derive(Debug)]
 pub(crate) struct Answering {
+    keying: ServerKeying,
     /// The payload of the answer.
     answer: Vec<u8>,
     pub(super) due: bool,
@@ -79,15 +84,9 @@ pub(super) struct Held {
 }
 
 impl Greeting {
-    pub(super) fn new(now: Instant, timeout: Duration, random: &mut Random) -> Self {
-        let mut nonce = [0; NONCE_LEN];
-        nonce
-            .as_chunks_mut::<8>()
-            .0
-            .iter_mut()
-            .for_each(|half| *half = random.next().to_be_bytes());
+    pub(super) fn new(now: Instant, timeout: Duration, keying: ClientKeying) -> Self {
         Self {
-            nonce,
+            keying,
             started: now,
             deadline: now + timeout,
             next_at: now,
@@ -106,7 +105,7 @@ impl Greeting {
         if now < self.next_at {
             return None;
         }
-        let len = packet::write_hello(out, own, &self.nonce)?;
+        let len = packet::write_hello(out, self.keying.suite(), own, self.keying.hello())?;
         self.hellos = self.hellos.saturating_add(1);
         self.next_at = now + self.repeat;
         self.repeat = (self.repeat * 2).min(MAX_REPEAT);
@@ -141,22 +140,16 @@ impl Finishing {
 }
 
 impl Answering {
-    /// Makes up the answer to a hello with this payload.
+    /// Makes up the answer to a hello.
     pub(crate) fn new(
         now: Instant,
         config: &Config,
         own: ConnectionId,
-        hello: &[u8],
-    ) -> Result<Self, Malformed> {
-        let nonce: [u8; NONCE_LEN] = hello.try_into().map_err(|_| Malformed)?;
-        let mut answer = alloc::vec![0; 256];
-        let mut w = Writer::new(&mut answer);
-        w.u64(own.0);
-        w.bytes(&nonce);
-        own_parameters(config).write(&mut w);
-        let len = w.finish().ok_or(Malformed)?;
-        answer.truncate(len);
+        hello: &Hello<'_>,
+    ) -> Result<Self, HandshakeError> {
+        let (keying, answer) = ServerKeying::answer(&config.security, hello, &said(own, config))?;
         Ok(Self {
+            keying,
             answer,
             due: true,
             answered_at: None,
@@ -184,14 +177,28 @@ impl Answering {
     }
 }
 
-fn own_parameters(config: &Config) -> Parameters {
+/// What each side says of itself: the server's connection id, and its own parameters.
+fn said(server: ConnectionId, config: &Config) -> Vec<u8> {
     let (credit, body_window) = LIMITS.initial();
-    Parameters {
+    let parameters = Parameters {
         max_datagram: config.max_datagram,
         idle_timeout: config.idle_timeout,
         credit,
         body_window,
-    }
+    };
+    let mut bytes = alloc::vec![0; MAX_SAID];
+    let mut w = Writer::new(&mut bytes);
+    w.u64(server.0);
+    parameters.write(&mut w);
+    let len = w.finish().unwrap_or_default();
+    bytes.truncate(len);
+    bytes
+}
+
+fn read_said(said: &[u8]) -> Result<(ConnectionId, Parameters), Malformed> {
+    let mut reader = Reader::new(said);
+    let server = ConnectionId(reader.u64()?);
+    Ok((server, Parameters::read(&mut reader)?))
 }
 
 impl Connection {
@@ -205,31 +212,37 @@ impl Connection {
     /// As a client: takes in an ANSWER. One that is not to our hello is noise.
     pub(crate) fn on_answer(&mut self, now: Instant, payload: &[u8], outbox: &mut Outbox) {
         let State::Handshake(Handshake::Greeting(greeting)) = &self.state else { return };
-        let Ok((peer_id, parameters)) = read_answer(payload, &greeting.nonce) else { return };
+        let answered = match greeting.keying.read_answer(payload) {
+            Ok(answered) => answered,
+            Err(NotAnswered::Noise) => return,
+            Err(NotAnswered::UnknownKey(key)) => {
+                return self.die(Some(CloseReason::UnknownKey(key)), outbox);
+            }
+        };
+        let Ok((peer_id, parameters)) = read_said(&answered.said) else { return };
         if greeting.hellos == 1 {
             // Of several hellos nobody knows which one was answered.
             let sample = now.saturating_since(greeting.started);
             self.path.rtt.update(sample, Duration::ZERO, now);
         }
-        let mut finish = alloc::vec![0; 256];
-        let mut w = Writer::new(&mut finish);
-        w.u64(peer_id.0);
-        own_parameters(&self.config).write(&mut w);
-        let len = w.finish().unwrap_or_default();
-        finish.truncate(len);
+        let peer = answered.peer;
+        let Ok((finish, protection)) = answered.finish(&said(peer_id, &self.config)) else {
+            return;
+        };
         self.peer_id = peer_id;
-        self.establish(now, &parameters, Some(Finishing::new(now, finish)), outbox);
+        let finish = Some(Finishing::new(now, finish));
+        self.establish(now, &parameters, (peer, protection), finish, outbox);
     }
 
     /// As a server: takes in a FINISH, or one that was repeated.
     pub(crate) fn on_finish(&mut self, now: Instant, payload: &[u8], outbox: &mut Outbox) {
         match &mut self.state {
             State::Handshake(Handshake::Answering(answering)) => {
-                let mut reader = Reader::new(payload);
-                if reader.u64() != Ok(self.own_id.0) {
+                let Ok(finished) = answering.keying.read_finish(payload) else { return };
+                let Ok((confirmed, parameters)) = read_said(&finished.said) else { return };
+                if confirmed != self.own_id {
                     return;
                 }
-                let Ok(parameters) = Parameters::read(&mut reader) else { return };
                 if let (Some(at), 1) = (answering.answered_at, answering.answers) {
                     let sample = now.saturating_since(at);
                     if sample <= MAX_FINISH_SAMPLE {
@@ -238,7 +251,8 @@ impl Connection {
                 }
                 let held = core::mem::take(&mut answering.held);
                 self.path.validate();
-                self.establish(now, &parameters, None, outbox);
+                let keyed = (finished.peer, finished.protection);
+                self.establish(now, &parameters, keyed, None, outbox);
                 // The client hears that it need not repeat itself.
                 self.ping = true;
                 for mut packet in held {
@@ -257,6 +271,7 @@ impl Connection {
         &mut self,
         now: Instant,
         peer: &Parameters,
+        (key, protection): (Option<PublicKey>, Protection),
         finish: Option<Finishing>,
         outbox: &mut Outbox,
     ) {
@@ -265,6 +280,8 @@ impl Connection {
         self.liveness.idle_timeout = self.liveness.idle_timeout.min(peer.idle_timeout);
         self.path.allow_datagrams(peer.max_datagram.min(self.config.max_datagram));
         self.exchanges.set_peer_limits(&peer.credit, peer.body_window);
+        self.peer_key = key;
+        self.protection = protection;
         self.state = State::Established { finish };
         outbox.events.push_back(Event::Connected(self.handle));
     }
@@ -285,16 +302,4 @@ impl Connection {
             self.die(Some(CloseReason::Version), outbox);
         }
     }
-}
-
-fn read_answer(
-    payload: &[u8],
-    nonce: &[u8; NONCE_LEN],
-) -> Result<(ConnectionId, Parameters), Malformed> {
-    let mut reader = Reader::new(payload);
-    let peer_id = ConnectionId(reader.u64()?);
-    if reader.array::<NONCE_LEN>()? != *nonce {
-        return Err(Malformed);
-    }
-    Ok((peer_id, Parameters::read(&mut reader)?))
 }

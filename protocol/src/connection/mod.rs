@@ -1,6 +1,7 @@
 //! One connection: its handshake, its path, its packets and its exchanges.
 
 mod handshake;
+mod keying;
 mod packet;
 mod path;
 mod receive;
@@ -14,12 +15,15 @@ use core::{
 
 pub(crate) use handshake::Answering;
 use handshake::{Finishing, Greeting, Handshake};
+use keying::{ClientKeying, Protection};
 use path::Path;
 
 use crate::{
     CloseCode, CloseReason, Config, ConnectionHandle, Event, Instant, Stats, Violation,
     acks::Acks,
+    crypto::PublicKey,
     exchange::{Exchanges, Limits, Outbox, Role},
+    noise::HandshakeError,
     protect::Plain,
     random::Random,
     recovery::{Fate, Recovery, Repeat, Repeats, SentPacket},
@@ -41,7 +45,9 @@ pub(crate) struct Connection {
     /// The id that the peer sends to, and the one that we do.
     own_id: ConnectionId,
     peer_id: ConnectionId,
-    protection: Plain,
+    protection: Protection,
+    /// The key that the peer proved.
+    peer_key: Option<PublicKey>,
     path: Path,
     recovery: Recovery,
     repeats: Repeats,
@@ -122,19 +128,20 @@ pub(crate) struct Ids {
 }
 
 impl Connection {
-    /// A client's connection, about to say hello.
+    /// A client's connection, about to say hello, to a server with the key `expected` if that is known.
     pub(crate) fn connect(
         now: Instant,
         config: &Config,
         ids: Ids,
-        remote: SocketAddr,
+        (remote, expected): (SocketAddr, Option<PublicKey>),
         random: &mut Random,
-    ) -> Self {
-        let greeting = Greeting::new(now, config.connect_timeout, random);
+    ) -> Result<Self, HandshakeError> {
+        let keying = ClientKeying::new(&config.security, ids.own, expected, random)?;
+        let greeting = Greeting::new(now, config.connect_timeout, keying);
         // A client has chosen the address itself.
         let path = Path::new(config, remote, None, true);
         let state = State::Handshake(Handshake::Greeting(greeting));
-        Self::new(now, config, ids, Role::Client, state, path)
+        Ok(Self::new(now, config, ids, Role::Client, state, path))
     }
 
     /// A server's connection, about to answer a hello.
@@ -157,7 +164,9 @@ impl Connection {
             state,
             own_id: ids.own,
             peer_id: ids.peer,
-            protection: Plain,
+            // Until there are keys, nothing is sealed or opened.
+            protection: Protection::Plain(Plain),
+            peer_key: None,
             path,
             recovery: Recovery::new(now),
             repeats: Repeats::default(),
@@ -186,6 +195,11 @@ impl Connection {
 
     pub(crate) const fn remote(&self) -> SocketAddr {
         self.path.remote
+    }
+
+    /// The key that the peer proved; none in plain mode, or before the handshake is done.
+    pub(crate) const fn peer_key(&self) -> Option<PublicKey> {
+        self.peer_key
     }
 
     pub(crate) const fn is_dead(&self) -> bool {

@@ -90,13 +90,11 @@ impl<'b> PacketBuilder<'b> {
         }
     }
 
-    /// Protects the packet; gives its length.
-    pub(super) fn seal(self, protection: &impl Protect) -> usize {
+    /// Protects the packet; gives its length, or nothing if it must not be sent.
+    pub(super) fn seal(self, protection: &mut impl Protect) -> Option<usize> {
         let len = self.len.saturating_add(self.tag_len);
-        if let Some(packet) = self.buf.get_mut(..len) {
-            protection.seal(self.number, DATA_HEADER, packet);
-        }
-        len
+        protection.seal(self.number, DATA_HEADER, self.buf.get_mut(..len)?).ok()?;
+        Some(len)
     }
 }
 
@@ -176,7 +174,7 @@ mod tests {
             }),
             Ok(())
         );
-        let len = builder.seal(&Plain);
+        let len = builder.seal(&mut Plain).unwrap();
         assert_eq!(len, 17 + 3 + 4);
         assert_eq!(Plain.open(2, 17, &mut buf[..len]), Ok(&[1, 9, 9][..]));
     }

@@ -104,7 +104,7 @@ impl Connection {
         let tag_len = self.protection.tag_len();
         let mut builder = PacketBuilder::new(buf, self.peer_id, number, tag_len)?;
         builder.frame(|w| frame::write_close(w, code));
-        let len = builder.seal(&self.protection);
+        let len = builder.seal(&mut self.protection)?;
         self.commit(now, len, &Draft::default());
         Some(self.transmit(len, len, false))
     }
@@ -123,7 +123,7 @@ impl Connection {
         let mut builder = PacketBuilder::new(buf, self.peer_id, number, tag_len)?;
         builder.frame(frame::write_ping);
         builder.pad_to(usize::from(size));
-        let len = builder.seal(&self.protection);
+        let len = builder.seal(&mut self.protection)?;
         let contents = Contents { mtu_probe: true, ..Contents::default() };
         let draft = Draft { contents, eliciting: true, ..Draft::default() };
         self.path.mtu.on_probe_sent(number, size);
@@ -224,7 +224,7 @@ impl Connection {
             return None;
         }
         draft.contents.ecn = marked && draft.eliciting;
-        let len = builder.seal(&self.protection);
+        let len = builder.seal(&mut self.protection)?;
         self.commit(now, len, &draft);
         Some(len)
     }

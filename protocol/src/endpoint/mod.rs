@@ -8,11 +8,12 @@ use alloc::collections::{BTreeSet, VecDeque};
 use core::net::{IpAddr, SocketAddr};
 
 use crate::{
-    Config, ConnectionHandle, Event, FileDone, Instant, Source, Write,
+    CloseReason, Config, ConnectionHandle, Event, FileDone, Instant, Source, Write,
     connection::{Answering, Connection, Ids},
+    crypto::PublicKey,
     exchange::Outbox,
     random::Random,
-    wire::packet::{self, ConnectionId, Hello, Packet, SUITE_PLAIN, VERSION},
+    wire::packet::{self, ConnectionId, Hello, Packet, VERSION},
 };
 use half_open::HalfOpen;
 pub use session::{Misuse, Opened, Session};
@@ -58,13 +59,43 @@ impl Endpoint {
         }
     }
 
-    /// Starts a connection to `remote`; [`Event::Connected`] or [`Event::Closed`] will follow.
+    /// Starts a connection to `remote`; [`Event::Connected`] or [`Event::Closed`] will follow. If packets are sealed, it ends with
+    /// [`CloseReason::UnknownKey`], which tells the server's key for [`Self::connect_to`].
     pub fn connect(&mut self, now: Instant, remote: SocketAddr) -> ConnectionHandle {
+        self.start(now, remote, None)
+    }
+
+    /// Starts a connection to the server at `remote` that proves that it holds `key`. Answers of others are ignored, since
+    /// anybody who saw the hello could send one.
+    pub fn connect_to(
+        &mut self,
+        now: Instant,
+        remote: SocketAddr,
+        key: PublicKey,
+    ) -> ConnectionHandle {
+        self.start(now, remote, Some(key))
+    }
+
+    fn start(
+        &mut self,
+        now: Instant,
+        remote: SocketAddr,
+        expected: Option<PublicKey>,
+    ) -> ConnectionHandle {
         let (handle, own) = self.connections.reserve(&mut self.random);
         let ids = Ids { handle, own, peer: ConnectionId(0) };
-        let connection = Connection::connect(now, &self.config, ids, remote, &mut self.random);
-        self.connections.fill(connection);
-        self.touch(handle.slot);
+        let server = (remote, expected);
+        match Connection::connect(now, &self.config, ids, server, &mut self.random) {
+            Ok(connection) => {
+                self.connections.fill(connection);
+                self.touch(handle.slot);
+            }
+            Err(error) => {
+                self.connections.release(handle.slot);
+                let closed = Event::Closed(handle, CloseReason::Cryptography(error));
+                self.outbox.events.push_back(closed);
+            }
+        }
         handle
     }
 
@@ -147,12 +178,12 @@ impl Endpoint {
             }
             return;
         }
-        if hello.suite != SUITE_PLAIN || self.half_open.is_full() {
+        if self.half_open.is_full() {
             return;
         }
         let (handle, own) = self.connections.reserve(&mut self.random);
         let ids = Ids { handle, own, peer: hello.client };
-        match Answering::new(now, &self.config, own, hello.payload) {
+        match Answering::new(now, &self.config, own, hello) {
             Ok(answering) => {
                 let connection = Connection::accept(now, &self.config, ids, from, answering);
                 self.connections.fill(connection);

@@ -5,7 +5,7 @@ use core::{fmt, net::SocketAddr};
 use super::Endpoint;
 use crate::{
     BodyId, CloseCode, ConnectionHandle, ExchangeId, Note, Reply, Request, Stats, Status,
-    connection::Connection, exchange::Outbox,
+    connection::Connection, crypto::PublicKey, exchange::Outbox,
 };
 
 /// The commands of one connection.
@@ -57,6 +57,12 @@ impl Session<'_> {
     #[must_use]
     pub const fn remote(&self) -> SocketAddr {
         self.remote
+    }
+
+    /// The key that the peer proved; none in plain mode, or before the connection is established.
+    #[must_use]
+    pub fn peer_key(&self) -> Option<PublicKey> {
+        self.endpoint.connections.find(self.connection)?.peer_key()
     }
 
     /// Figures of the connection so far.

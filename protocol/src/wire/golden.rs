@@ -11,7 +11,7 @@ use core::time::Duration;
 use super::{
     cursor::{Reader, Writer},
     frame::{self, Credit, Frame, Frames, Reset},
-    packet::{self, ConnectionId, Hello, MIN_DATAGRAM, Packet, SUITE_PLAIN, VERSION},
+    packet::{self, ConnectionId, Hello, MIN_DATAGRAM, Packet, VERSION},
     params::Parameters,
 };
 use crate::{
@@ -115,12 +115,12 @@ fn packets() -> [(Vec<u8>, Packet<'static>); 5] {
     let data = sized(|buf| {
         let len = packet::write_data_header(buf, SERVER, 5)? + 1;
         buf[len - 1] = 1;
-        Plain.seal(5, packet::DATA_HEADER, &mut buf[..len + Plain.tag_len()]);
+        Plain.seal(5, packet::DATA_HEADER, &mut buf[..len + Plain.tag_len()]).unwrap();
         Some(len + Plain.tag_len())
     });
-    let hello = Hello { version: VERSION, suite: SUITE_PLAIN, client: CLIENT, payload: &NONCE };
+    let hello = Hello { version: VERSION, suite: 0, client: CLIENT, payload: &NONCE };
     [
-        (sized(|buf| packet::write_hello(buf, CLIENT, &NONCE)), Packet::Hello(hello)),
+        (sized(|buf| packet::write_hello(buf, 0, CLIENT, &NONCE)), Packet::Hello(hello)),
         (
             sized(|buf| packet::write_answer(buf, CLIENT, answer)),
             Packet::Answer { to: CLIENT, payload: answer },

@@ -5,8 +5,6 @@ use crate::protect::{CRC_LEN, add_checksum, check_checksum};
 
 /// The version of the protocol that this crate speaks.
 pub(crate) const VERSION: u32 = 1;
-/// No encryption: packets carry a CRC-32C.
-pub(crate) const SUITE_PLAIN: u8 = 0;
 /// Every path carries UDP payloads of 1200 bytes (RFC 9000, section 14), and a hello must not be smaller,
 /// so that an answer never amplifies.
 pub(crate) const MIN_DATAGRAM: usize = 1200;
@@ -111,14 +109,19 @@ fn read_only_payload(mut r: Reader<'_>) -> Result<&[u8], Malformed> {
 }
 
 /// Writes a hello, padded to [`MIN_DATAGRAM`]; gives its length.
-pub(crate) fn write_hello(out: &mut [u8], client: ConnectionId, payload: &[u8]) -> Option<usize> {
+pub(crate) fn write_hello(
+    out: &mut [u8],
+    suite: u8,
+    client: ConnectionId,
+    payload: &[u8],
+) -> Option<usize> {
     let out = out.get_mut(..MIN_DATAGRAM)?;
     out.fill(0);
     let mut w = Writer::new(out);
     w.u8(HELLO);
     w.u64(0);
     w.u32(VERSION);
-    w.u8(SUITE_PLAIN);
+    w.u8(suite);
     w.u64(client.0);
     w.prefixed(&[]);
     w.prefixed(payload);
@@ -179,7 +182,7 @@ mod tests {
     #[test]
     fn a_short_hello_is_noise() {
         let mut buf = vec![0; MIN_DATAGRAM];
-        write_hello(&mut buf, ConnectionId(5), b"nonce").unwrap();
+        write_hello(&mut buf, 0, ConnectionId(5), b"nonce").unwrap();
         assert!(matches!(Packet::decode(&buf), Ok(Packet::Hello(h)) if h.payload == b"nonce"));
         let mut short = buf[..MIN_DATAGRAM - 1].to_vec();
         add_checksum(&mut short);
@@ -228,8 +231,8 @@ mod tests {
             let mut buf: Vec<u8> = vec![0; MIN_DATAGRAM];
             let len = write_answer(&mut buf, ConnectionId(id), &payload).unwrap();
             prop_assert_eq!(Packet::decode(&buf[..len]), Ok(Packet::Answer { to: ConnectionId(id), payload: &payload }));
-            let len = write_hello(&mut buf, ConnectionId(id), &payload).unwrap();
-            let hello = Hello { version: VERSION, suite: SUITE_PLAIN, client: ConnectionId(id), payload: &payload };
+            let len = write_hello(&mut buf, 0, ConnectionId(id), &payload).unwrap();
+            let hello = Hello { version: VERSION, suite: 0, client: ConnectionId(id), payload: &payload };
             prop_assert_eq!(Packet::decode(&buf[..len]), Ok(Packet::Hello(hello)));
         }
     }
