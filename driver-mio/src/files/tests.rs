@@ -153,11 +153,22 @@ fn links_that_stay_inside_are_followed_and_others_refused_in_every_verb() {
     assert_eq!(world.list(Some("shortcut")).unwrap()["near"], (EntryKind::File, 7));
 }
 
+/// Ends another thread's loop, even when this one fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// A directory and a link to the outside change places all the time while every verb goes through that name.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_component_that_becomes_a_link_does_not_lead_out() {
     const ROUNDS: usize = 4000;
+    // For a machine that runs one thread for long.
+    const MOST_ROUNDS: usize = 400_000;
     let world = World::new();
     let at = |name: &str| world.inside.join(name);
     fs::create_dir(at("spot")).unwrap();
@@ -172,7 +183,11 @@ fn a_component_that_becomes_a_link_does_not_lead_out() {
                 rustix::fs::renameat_with(CWD, spot, CWD, other, RenameFlags::EXCHANGE).unwrap();
             }
         });
-        for round in 0..ROUNDS {
+        let _stop = Stop(&stop);
+        for round in 0..MOST_ROUNDS {
+            if round >= ROUNDS && allowed > 0 && refused > 0 {
+                break;
+            }
             match world.get("spot/secret") {
                 Ok(content) => assert_eq!(content, "public"),
                 Err(status) => assert!(matches!(status, Status::Denied | Status::Overloaded)),
@@ -186,7 +201,6 @@ fn a_component_that_becomes_a_link_does_not_lead_out() {
             };
             if done.is_ok() { allowed += 1 } else { refused += 1 }
         }
-        stop.store(true, Ordering::Relaxed);
     });
     assert!(allowed > 0 && refused > 0, "both were met: {allowed} {refused}");
     assert_eq!(count(&world.outside), 1);
