@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use gannet_protocol::{
     CloseCode, CloseReason, ConnectionHandle, Destination, Entry, ExchangeId, Instant, Misuse,
-    Name, Opened, Put, Request, Status, Stored,
+    Name, Opened, Put, Request, Status, Stored, crypto::PublicKey,
 };
 
 use super::{Exchange, Host};
@@ -82,6 +82,18 @@ impl Host {
     /// Connects to a server. Its jobs go there from now on.
     pub fn connect(&mut self, now: Instant, server: SocketAddr) -> ConnectionHandle {
         let connection = self.endpoint.connect(now, server);
+        self.connection = Some(connection);
+        connection
+    }
+
+    /// The same, to a server that has to prove its key.
+    pub fn connect_to(
+        &mut self,
+        now: Instant,
+        server: SocketAddr,
+        key: PublicKey,
+    ) -> ConnectionHandle {
+        let connection = self.endpoint.connect_to(now, server, key);
         self.connection = Some(connection);
         connection
     }

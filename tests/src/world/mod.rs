@@ -13,7 +13,7 @@ use std::{
 };
 
 use gannet_driver_mio::netem::Counters;
-use gannet_protocol::{CloseReason, Config, ConnectionHandle, Instant, Stats};
+use gannet_protocol::{CloseReason, Config, ConnectionHandle, Instant, Stats, crypto::PublicKey};
 
 use crate::host::{Host, Job, JobId, Outcome};
 use net::Net;
@@ -136,11 +136,25 @@ impl World {
 
     /// A client at the end of that path, that connects at once.
     pub fn add_client_on(&mut self, path: PathId, config: Config) -> ClientId {
+        self.add_connecting(path, config, |host, now| host.connect(now, SERVER))
+    }
+
+    /// The same, to a server that has to prove its key.
+    pub fn add_client_to(&mut self, path: PathId, config: Config, key: PublicKey) -> ClientId {
+        self.add_connecting(path, config, |host, now| host.connect_to(now, SERVER, key))
+    }
+
+    fn add_connecting(
+        &mut self,
+        path: PathId,
+        config: Config,
+        connect: impl FnOnce(&mut Host, Instant) -> ConnectionHandle,
+    ) -> ClientId {
         let number = self.clients.len();
         let [high, low] = u16::try_from(number).expect("so many clients").to_be_bytes();
         let address = SocketAddr::new(Ipv4Addr::new(10, 0, high, low).into(), 40_000);
         let mut node = Node::new(config, self.seed, number as u64 + 1);
-        node.host.connect(self.now, SERVER);
+        connect(&mut node.host, self.now);
         node.touched = true;
         self.clients.push(Client { node, address, path: path.0 });
         self.net.routes.insert(address, (path.0, number));
