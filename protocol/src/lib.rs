@@ -88,6 +88,7 @@ extern crate alloc;
 extern crate std;
 
 mod acks;
+pub mod armor;
 mod body;
 mod config;
 mod congestion;
@@ -97,6 +98,7 @@ mod delivery;
 mod endpoint;
 mod event;
 mod exchange;
+mod key;
 mod message;
 mod mtu;
 mod name;
@@ -114,6 +116,7 @@ pub use body::{BodyId, FileDone, Source, Ticket, Unread, Write};
 pub use config::{Config, CongestionKind, MAX_DATAGRAM, Stats};
 pub use endpoint::{Datagram, Ecn, Endpoint, Misuse, Opened, Session, Transmit};
 pub use event::{CloseCode, CloseReason, ConnectionHandle, Event, ExchangeId, Violation};
+pub use key::{BadKey, Fingerprint, PublicKey};
 pub use message::{
     BLOCK_LEN, BadListing, BodyLen, Destination, End, Entry, EntryKind, FileTime, Hash, Identity,
     MAX_BODY, MAX_GROUPS, MAX_MESSAGE, Meta, Mode, Note, Put, Reply, Request, Stored,
