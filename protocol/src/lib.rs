@@ -99,6 +99,7 @@ mod endpoint;
 mod event;
 mod exchange;
 mod key;
+mod limiter;
 mod message;
 mod mtu;
 mod name;
@@ -117,6 +118,7 @@ pub use config::{Config, CongestionKind, MAX_DATAGRAM, Stats};
 pub use endpoint::{Datagram, Ecn, Endpoint, Misuse, Opened, Session, Transmit};
 pub use event::{CloseCode, CloseReason, ConnectionHandle, Event, ExchangeId, Violation};
 pub use key::{BadKey, Fingerprint, PublicKey};
+pub use limiter::{Limited, Occupancy, OccupancyLimits, Rate, RateLimiter, RateLimits};
 pub use message::{
     BLOCK_LEN, BadListing, BodyLen, Destination, End, Entry, EntryKind, FileTime, Hash, Identity,
     MAX_BODY, MAX_GROUPS, MAX_MESSAGE, Meta, Mode, Note, Put, Reply, Request, Stored,
