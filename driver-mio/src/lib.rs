@@ -3,4 +3,5 @@
 pub mod client;
 pub mod netem;
 pub mod server;
+pub mod trust;
 pub mod units;

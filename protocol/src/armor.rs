@@ -155,6 +155,17 @@ pub enum BadText {
     Checksum,
 }
 
+impl BadText {
+    /// The same without a character of the text, for one that should have been a secret.
+    #[must_use]
+    pub const fn redacted(self) -> Self {
+        match self {
+            Self::Character { .. } => Self::Checksum,
+            other => other,
+        }
+    }
+}
+
 impl fmt::Display for BadText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

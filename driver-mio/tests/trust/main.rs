@@ -1,0 +1,9 @@
+//! Keys, pins, authorizations and invitations, in files of their own.
+#![cfg(unix)]
+
+mod access;
+mod authorized;
+mod identity;
+mod paths;
+mod policy;
+mod world;
