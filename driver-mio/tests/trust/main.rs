@@ -4,6 +4,7 @@
 mod access;
 mod authorized;
 mod identity;
+mod known_servers;
 mod paths;
 mod policy;
 mod world;
