@@ -4,7 +4,9 @@
 mod access;
 mod authorized;
 mod identity;
+mod invitations;
 mod known_servers;
 mod paths;
 mod policy;
+mod ticket;
 mod world;
