@@ -1,7 +1,21 @@
 //! The gannet protocol on real sockets, clocks and files.
+//!
+//! A program shares a directory with a [`server::Server`], which serves on the thread that runs it, and moves files with a
+//! [`client::Client`], which drives its connection on a thread of its own.
+//!
+//! ```
+#![doc = include_str!("../examples/embed.rs")]
+//! ```
 
 pub mod client;
+mod disk;
+mod event_loop;
+mod files;
+mod hash;
 pub mod netem;
 pub mod server;
+mod socket;
+mod sys;
+mod transfer;
 pub mod trust;
 pub mod units;

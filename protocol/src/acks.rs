@@ -112,9 +112,11 @@ impl Acks {
         }
     }
 
-    /// Says so at the next opportunity.
+    /// Says so at the next opportunity, if there is anything to say.
     pub(crate) fn hurry(&mut self, now: Instant) {
-        self.due = Some(now);
+        if !self.untold.is_empty() {
+            self.due = Some(now);
+        }
     }
 
     /// When an acknowledgement is to be sent, if nothing else is sent before.
@@ -173,6 +175,16 @@ mod tests {
         let len = w.finish().unwrap();
         let Some(Ok(Frame::Ack(ack))) = Frames::new(&buf[..len]).next() else { panic!("no ack") };
         (ack.ranges().flatten().collect(), ack.partial, span)
+    }
+
+    #[test]
+    fn there_is_no_hurry_without_anything_to_say() {
+        let mut acks = Acks::new();
+        acks.hurry(at(0));
+        assert_eq!(acks.due(), None);
+        acks.on_received(at(1), 0, true, None, RTT);
+        acks.hurry(at(1));
+        assert_eq!(acks.due(), Some(at(1)));
     }
 
     #[test]

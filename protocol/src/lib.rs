@@ -98,6 +98,8 @@ mod delivery;
 mod endpoint;
 mod event;
 mod exchange;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod key;
 mod limiter;
 mod message;

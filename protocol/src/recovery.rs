@@ -407,13 +407,13 @@ impl Recovery {
         self.loss_time.is_some_and(|at| at <= now)
     }
 
-    /// Takes in that a probe timeout passed. The oldest packets in flight are the best probes: `each` gets up to `count` of
-    /// them, to repeat what they carried.
+    /// Takes in that a probe timeout passed. The oldest packets in flight are the best probes: `each` gets one after the other,
+    /// to repeat what they carried, until `count` of them turned out to have carried something.
     pub(crate) fn on_probe_timeout(
         &mut self,
         now: Instant,
         count: usize,
-        mut each: impl FnMut(u64, &SentPacket),
+        mut each: impl FnMut(u64, &SentPacket) -> bool,
     ) {
         self.pto_count = self.pto_count.saturating_add(1);
         // The next interval counts from here, even if the probe finds nothing to say.
@@ -421,8 +421,12 @@ impl Recovery {
         let outstanding = self.packets.iter().enumerate().filter(|(_, packet)| {
             packet.state == State::Outstanding && packet.eliciting && !packet.contents.mtu_probe
         });
-        for (index, packet) in outstanding.take(count) {
-            each(self.base.saturating_add(index as u64), packet);
+        let mut left = count;
+        for (index, packet) in outstanding {
+            if left == 0 {
+                break;
+            }
+            left -= usize::from(each(self.base.saturating_add(index as u64), packet));
         }
     }
 }

@@ -1,1 +1,15 @@
-//! Simulated worlds for gannet.
+//! Simulated worlds for the protocol core: hosts, paths between them, a virtual clock.
+
+pub mod content;
+pub mod counting;
+pub mod directory;
+pub mod disk;
+pub mod forge;
+pub mod fuzzing;
+pub mod groups;
+pub mod host;
+pub mod incoming;
+pub mod outgoing;
+pub mod pair;
+pub mod scenario;
+pub mod world;

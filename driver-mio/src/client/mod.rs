@@ -1,11 +1,34 @@
 //! A client's connection, driven by a thread of its own.
 
+mod command;
+mod connect;
+mod failure;
 mod job;
+mod refusals;
+mod task;
+mod worker;
 
-use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        mpsc::channel,
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
 
-use gannet_protocol::{CloseReason, CongestionKind, Destination, Entry, Hash, Name, Stats, Status};
+use gannet_protocol::{CloseReason, CongestionKind, Destination, Entry, Hash, Name, Stats};
 
+use crate::event_loop::EventLoop;
+
+use command::{Command, Line};
+use job::{Number, Report};
+use task::{Task, Verb};
+use worker::Worker;
+
+pub use failure::{ConnectError, Failure, Lost};
 pub use job::{Job, Progress};
 
 /// How to connect.
@@ -28,66 +51,11 @@ impl Default for ClientOptions {
 ///
 /// Every command starts at once and runs beside the others; its [`Job`] tells how it goes.
 #[derive(Debug)]
-pub struct Client {}
-
-impl Client {
-    /// Connects to the first address of `host` that answers.
-    ///
-    /// # Errors
-    /// [`ConnectError`]
-    pub fn connect(
-        _host: &str,
-        _port: u16,
-        _options: &ClientOptions,
-    ) -> Result<Self, ConnectError> {
-        todo!()
-    }
-
-    /// The server's address.
-    pub fn remote(&self) -> SocketAddr {
-        todo!()
-    }
-
-    /// Fetches the file `from` and puts it in place as `to` once it is whole and verified.
-    pub fn get(&self, _from: Name, _to: PathBuf) -> Job<Transferred> {
-        todo!()
-    }
-
-    /// Stores the local file `from` at the server.
-    pub fn put(&self, _from: PathBuf, _to: Destination) -> Job<Transferred> {
-        todo!()
-    }
-
-    /// Tells what is in the directory `dir`, or in the root; unsorted.
-    pub fn list(&self, _dir: Option<Name>) -> Job<Vec<Entry>> {
-        todo!()
-    }
-
-    /// Gives a file another name, which must be free.
-    pub fn rename(&self, _from: Name, _to: Name) -> Job<()> {
-        todo!()
-    }
-
-    /// Stops the server. Without `force` it fails with [`Status::Busy`], and the number of others' transfers as its
-    /// detail, while such run.
-    pub fn exit(&self, _force: bool) -> Job<()> {
-        todo!()
-    }
-
-    /// Why the connection is over, if it is.
-    pub fn lost(&self) -> Option<Lost> {
-        todo!()
-    }
-
-    /// Figures of the connection, while it lives.
-    pub fn stats(&self) -> Option<Stats> {
-        todo!()
-    }
-
-    /// Ends all at once, as ctrl+c wants it: partial files are removed and the server is told. Returns when that is done.
-    pub fn abort(self) {
-        todo!()
-    }
+pub struct Client {
+    line: Line,
+    thread: Option<JoinHandle<()>>,
+    /// The number of the next job.
+    next: AtomicU64,
 }
 
 /// A file that arrived.
@@ -103,63 +71,108 @@ pub struct Transferred {
     pub elapsed: Duration,
 }
 
-/// Why a command failed, sorted by where the fault lies.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Failure {
-    /// On this machine: a file could not be read or written.
-    Local {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        status: Status,
-    },
-    /// The server says no.
-    Remote {
-        /// Why.
-        status: Status,
-        /// What belongs to the status: the number of transfers for [`Status::Busy`].
-        detail: u64,
-    },
-    /// The content that arrived is not what was sent.
-    Unverified,
-    /// The connection was lost.
-    Lost(Lost),
-    /// [`Job::cancel`] was called.
-    Cancelled,
-}
+impl Client {
+    /// Connects to the first address of `host` that answers. They are tried one after the other: the next one as soon as
+    /// the host says that nothing listens at this one, or after 3 s.
+    ///
+    /// # Errors
+    /// [`ConnectError`]
+    pub fn connect(host: &str, port: u16, options: &ClientOptions) -> Result<Self, ConnectError> {
+        let (event_loop, line) = connect::connect(host, port, options)?;
+        let thread = thread::Builder::new()
+            .name("gannet-client".into())
+            .spawn(move || drive(event_loop))
+            .map_err(ConnectError::Socket)?;
+        Ok(Self { line, thread: Some(thread), next: AtomicU64::new(0) })
+    }
 
-/// A connection that was lost.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Lost {
     /// The server's address.
-    pub remote: SocketAddr,
-    /// How it ended.
-    pub reason: CloseReason,
-    /// Whether the server's host said that nothing listens there any more.
-    pub refused: bool,
-    /// Time since the server was last heard.
-    pub silent: Duration,
+    #[must_use]
+    pub fn remote(&self) -> SocketAddr {
+        self.line.remote()
+    }
+
+    /// Fetches the file `from` and puts it in place as `to` once it is whole and verified.
+    #[must_use]
+    pub fn get(&self, from: Name, to: PathBuf) -> Job<Transferred> {
+        self.start(|report| Verb::Get { from, to, report })
+    }
+
+    /// Stores the local file `from` at the server.
+    #[must_use]
+    pub fn put(&self, from: PathBuf, to: Destination) -> Job<Transferred> {
+        // Several components would break the protocol.
+        let to = Destination { leaf: to.leaf.leaf(), ..to };
+        self.start(|report| Verb::Put { from, to, report })
+    }
+
+    /// Tells what is in the directory `dir`, or in the root; unsorted.
+    #[must_use]
+    pub fn list(&self, dir: Option<Name>) -> Job<Vec<Entry>> {
+        self.start(|report| Verb::List { dir, report })
+    }
+
+    /// Gives a file another name, which must be free.
+    #[must_use]
+    pub fn rename(&self, from: Name, to: Name) -> Job<()> {
+        self.start(|report| Verb::Rename { from, to, report })
+    }
+
+    /// Stops the server. Without `force` it fails with [`Status::Busy`](gannet_protocol::Status::Busy), and the number of
+    /// others' transfers as its detail, while such run.
+    #[must_use]
+    pub fn exit(&self, force: bool) -> Job<()> {
+        self.start(|report| Verb::Exit { force, report })
+    }
+
+    /// Why the connection is over, if it is.
+    #[must_use]
+    pub fn lost(&self) -> Option<Lost> {
+        self.line.fate()
+    }
+
+    /// Figures of the connection, while it lives.
+    #[must_use]
+    pub fn stats(&self) -> Option<Stats> {
+        let (tell, answer) = channel();
+        self.line.send(Command::Stats(tell));
+        answer.recv().ok()
+    }
+
+    /// Ends all at once, as ctrl+c wants it: partial files are removed and the server is told. Returns when that is done.
+    pub fn abort(mut self) {
+        self.end(Command::Abort);
+    }
+
+    fn start<T>(&self, verb: impl FnOnce(Report<T>) -> Verb) -> Job<T> {
+        let number = Number(self.next.fetch_add(1, Ordering::Relaxed));
+        let (job, report, meter) = Job::new(number, self.line.clone());
+        self.line.send(Command::Start(number, Task::new(verb(report), meter)));
+        job
+    }
+
+    fn end(&mut self, command: Command) {
+        self.line.send(command);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            log::error!("the thread of a connection to {} panicked", self.remote());
+        }
+    }
 }
 
-/// Why no connection came about.
-#[derive(Debug)]
-pub enum ConnectError {
-    /// The host has no address.
-    Resolve {
-        /// Its name.
-        host: String,
-        /// What the resolver says.
-        error: io::Error,
-    },
-    /// No socket could be made.
-    Socket(io::Error),
-    /// No address answered.
-    NoAnswer {
-        /// Each address that was tried, and whether its host said that nothing listens there.
-        tried: Vec<(SocketAddr, bool)>,
-        /// Time since the first attempt.
-        after: Duration,
-    },
-    /// The server speaks other versions only.
-    Version(SocketAddr),
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.end(Command::Close);
+    }
+}
+
+fn drive(mut event_loop: EventLoop<Worker>) {
+    while !event_loop.role().is_over() {
+        if let Err(error) = event_loop.turn() {
+            log::error!("the system can wait for nothing any more: {error}");
+            let now = event_loop.now();
+            event_loop.role().lose(now, CloseReason::Local, false);
+        }
+    }
 }

@@ -1,8 +1,23 @@
 //! A server that shares a directory.
 
+mod error;
+mod exchange;
+mod peers;
+mod serving;
+mod stop;
+#[cfg(test)]
+mod tests;
+
 use std::{io, net::SocketAddr, path::PathBuf};
 
-use gannet_protocol::CongestionKind;
+use gannet_protocol::{Config, CongestionKind};
+
+use crate::{event_loop::EventLoop, files::Root, socket::Socket};
+
+use serving::Serving;
+
+pub use error::ServerError;
+pub use stop::Stopper;
 
 /// What to share, and where.
 #[derive(Clone, Debug)]
@@ -25,64 +40,55 @@ impl ServerOptions {
 }
 
 /// A server that is bound and ready to [`run`](Self::run).
+///
+/// It logs a line for each request, with the target `gannet::request`: who, what, how many bytes, seconds, result.
 #[derive(Debug)]
-pub struct Server {}
+pub struct Server {
+    event_loop: EventLoop<Serving>,
+    local: SocketAddr,
+    stopper: Stopper,
+}
 
 impl Server {
     /// Opens the root and binds the socket.
     ///
     /// # Errors
     /// [`ServerError`]
-    pub fn bind(_options: ServerOptions) -> Result<Self, ServerError> {
-        todo!()
+    pub fn bind(options: ServerOptions) -> Result<Self, ServerError> {
+        let ServerOptions { root: path, listen, congestion } = options;
+        let root = Root::open(&path).map_err(|error| ServerError::Root { path, error })?;
+        let bind_error = |error| ServerError::Bind { address: listen, error };
+        let socket = Socket::bind(listen).map_err(bind_error)?;
+        let local = socket.local_addr().map_err(bind_error)?;
+        let mut config = Config::default();
+        config.accept = true;
+        config.congestion = congestion;
+        let mut event_loop =
+            EventLoop::new(socket, config, Serving::new(root)).map_err(bind_error)?;
+        let stopper = Stopper::new(event_loop.waker(), event_loop.role().stops());
+        Ok(Self { event_loop, local, stopper })
     }
 
     /// Where it listens.
+    #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        todo!()
+        self.local
     }
 
     /// A handle that ends it, from any thread.
+    #[must_use]
     pub fn stopper(&self) -> Stopper {
-        todo!()
+        self.stopper.clone()
     }
 
     /// Serves until it is told to stop, by a client or by its [`Stopper`]; logs a line for every request.
     ///
     /// # Errors
-    /// The socket or the poll failed for good.
-    pub fn run(self) -> io::Result<()> {
-        todo!()
+    /// The system can wait for nothing any more.
+    pub fn run(mut self) -> io::Result<()> {
+        while !self.event_loop.role().is_over() {
+            self.event_loop.turn()?;
+        }
+        Ok(())
     }
-}
-
-/// Ends a [`Server`].
-#[derive(Clone, Debug)]
-pub struct Stopper {}
-
-impl Stopper {
-    /// Asks for a polite end: no new request is taken, clients are told, running transfers get 2 s. The second call
-    /// ends at once.
-    pub fn stop(&self) {
-        todo!()
-    }
-}
-
-/// Why a server cannot start.
-#[derive(Debug)]
-pub enum ServerError {
-    /// The directory to share cannot be opened.
-    Root {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// The address cannot be bound.
-    Bind {
-        /// Which.
-        address: SocketAddr,
-        /// Why.
-        error: io::Error,
-    },
 }

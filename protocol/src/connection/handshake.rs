@@ -13,18 +13,22 @@ use crate::{
     random::Random,
     wire::{
         cursor::{Malformed, Reader, Writer},
-        packet::{self, ConnectionId},
+        packet::{self, ConnectionId, MIN_DATAGRAM},
         params::Parameters,
     },
 };
 
-/// The first hello is repeated after this, for lost ones are more likely than paths of half a second.
+/// The first hello is repeated after this, as is the FINISH, for lost ones are more likely than paths of half a second.
 const FIRST_REPEAT: Duration = Duration::from_millis(250);
 /// From then on the pause doubles up to this: soon and often, for 1200 bytes burden nobody.
 const MAX_REPEAT: Duration = Duration::from_secs(1);
 /// A server drops a client that does not finish its handshake within this.
 const FINISH_DEADLINE: Duration = Duration::from_secs(10);
-/// Protected packets that overtook the FINISH and wait for it.
+/// A FINISH that comes later than this after the answer tells nothing of the round-trip time: more likely it is a repeated
+/// one, the first of which were lost, and the probe timeouts that follow from it would outlast the connection.
+const MAX_FINISH_SAMPLE: Duration = Duration::from_secs(1);
+/// Protected packets that overtook the FINISH and wait for it. Larger ones than every path carries are only probes, and
+/// would let strangers fill our memory.
 const MAX_HELD: usize = 8;
 /// Bytes that the client invents, and the server gives back to show that it read the hello.
 const NONCE_LEN: usize = 16;
@@ -57,6 +61,14 @@ pub(crate) struct Answering {
     answers: u32,
     pub(super) deadline: Instant,
     held: Vec<Held>,
+}
+
+/// A client whose FINISH was not answered yet.
+#[derive(Debug)]
+pub(super) struct Finishing {
+    payload: Vec<u8>,
+    pub(super) next_at: Instant,
+    repeat: Duration,
 }
 
 /// A protected packet that came before the FINISH.
@@ -108,6 +120,23 @@ impl Greeting {
     /// How long it was tried, if that is over.
     pub(super) fn given_up(&self, now: Instant) -> Option<Duration> {
         (now >= self.deadline).then(|| now.saturating_since(self.started))
+    }
+}
+
+impl Finishing {
+    const fn new(now: Instant, payload: Vec<u8>) -> Self {
+        Self { payload, next_at: now, repeat: FIRST_REPEAT }
+    }
+
+    /// Writes the FINISH if it is due.
+    pub(super) fn poll(&mut self, now: Instant, to: ConnectionId, out: &mut [u8]) -> Option<usize> {
+        if now < self.next_at {
+            return None;
+        }
+        let len = packet::write_finish(out, to, &self.payload)?;
+        self.next_at = now + self.repeat;
+        self.repeat = (self.repeat * 2).min(MAX_REPEAT);
+        Some(len)
     }
 }
 
@@ -189,7 +218,7 @@ impl Connection {
         let len = w.finish().unwrap_or_default();
         finish.truncate(len);
         self.peer_id = peer_id;
-        self.establish(now, &parameters, Some(finish), outbox);
+        self.establish(now, &parameters, Some(Finishing::new(now, finish)), outbox);
     }
 
     /// As a server: takes in a FINISH, or one that was repeated.
@@ -202,7 +231,10 @@ impl Connection {
                 }
                 let Ok(parameters) = Parameters::read(&mut reader) else { return };
                 if let (Some(at), 1) = (answering.answered_at, answering.answers) {
-                    self.path.rtt.update(now.saturating_since(at), Duration::ZERO, now);
+                    let sample = now.saturating_since(at);
+                    if sample <= MAX_FINISH_SAMPLE {
+                        self.path.rtt.update(sample, Duration::ZERO, now);
+                    }
                 }
                 let held = core::mem::take(&mut answering.held);
                 self.path.validate();
@@ -225,7 +257,7 @@ impl Connection {
         &mut self,
         now: Instant,
         peer: &Parameters,
-        finish: Option<Vec<u8>>,
+        finish: Option<Finishing>,
         outbox: &mut Outbox,
     ) {
         self.liveness.last_received = now;
@@ -233,8 +265,7 @@ impl Connection {
         self.liveness.idle_timeout = self.liveness.idle_timeout.min(peer.idle_timeout);
         self.path.allow_datagrams(peer.max_datagram.min(self.config.max_datagram));
         self.exchanges.set_peer_limits(&peer.credit, peer.body_window);
-        let finish_due = finish.is_some();
-        self.state = State::Established { finish, finish_due };
+        self.state = State::Established { finish };
         outbox.events.push_back(Event::Connected(self.handle));
     }
 
@@ -242,6 +273,7 @@ impl Connection {
     pub(super) fn hold(&mut self, number: u64, bytes: &[u8]) {
         if let State::Handshake(Handshake::Answering(answering)) = &mut self.state
             && answering.held.len() < MAX_HELD
+            && bytes.len() <= MIN_DATAGRAM
         {
             answering.held.push(Held { number, bytes: bytes.to_vec() });
         }

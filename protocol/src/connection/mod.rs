@@ -7,14 +7,13 @@ mod receive;
 mod timers;
 mod transmit;
 
-use alloc::vec::Vec;
 use core::{
     net::{IpAddr, SocketAddr},
     time::Duration,
 };
 
 pub(crate) use handshake::Answering;
-use handshake::{Greeting, Handshake};
+use handshake::{Finishing, Greeting, Handshake};
 use path::Path;
 
 use crate::{
@@ -69,8 +68,7 @@ enum State {
     Handshake(Handshake),
     /// Packets of both sides are protected. A client repeats its FINISH until the server is heard.
     Established {
-        finish: Option<Vec<u8>>,
-        finish_due: bool,
+        finish: Option<Finishing>,
     },
     Closing(Closing),
     Dead,
@@ -100,6 +98,8 @@ struct Liveness {
     last_received: Instant,
     last_eliciting_sent: Instant,
     idle_timeout: Duration,
+    /// Packets sent since that asked for no acknowledgement.
+    quiet_packets: u32,
     /// Unanswered PINGs of a client that waits for bytes.
     asked: u32,
 }
@@ -167,6 +167,7 @@ impl Connection {
                 last_received: now,
                 last_eliciting_sent: now,
                 idle_timeout: config.idle_timeout,
+                quiet_packets: 0,
                 asked: 0,
             },
             probes: 0,
@@ -264,7 +265,12 @@ impl Connection {
                 if let Some((low, high)) = contents.acked {
                     acks.on_told(&(low..=high));
                 }
-                repeats.of(number).for_each(|repeat| exchanges.on_repeat_acked(repeat, outbox));
+                for repeat in repeats.of(number) {
+                    match repeat {
+                        Repeat::Challenge => path.repeat_challenge(),
+                        repeat => exchanges.on_repeat_acked(repeat, outbox),
+                    }
+                }
                 if let Some(chunk) = &contents.chunk {
                     exchanges.on_chunk_acked(chunk, outbox);
                 }

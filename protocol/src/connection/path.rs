@@ -23,6 +23,8 @@ const INITIAL_RTT: Duration = Duration::from_millis(333);
 /// Bytes that may go to an address that has not shown that it receives, for each byte that came from it
 /// (RFC 9000, section 8.1).
 const AMPLIFICATION: u64 = 3;
+/// Least bytes that are worth a packet to such an address: an acknowledgement and a challenge fit.
+const MIN_ALLOWANCE: u64 = 128;
 /// Path responses that wait to be sent.
 const MAX_RESPONSES: usize = 3;
 
@@ -124,6 +126,11 @@ impl Path {
         self.received.saturating_mul(AMPLIFICATION).saturating_sub(self.sent)
     }
 
+    /// Whether the address first has to send more before it gets even an acknowledgement.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.allowance() < MIN_ALLOWANCE
+    }
+
     /// When the pacer lets the next packets go, if not now.
     pub(crate) fn next_send(&self, now: Instant) -> Option<Instant> {
         let (rate, burst) = self.pace();
@@ -161,7 +168,8 @@ impl Path {
         self.responses.iter_mut().find_map(Option::take)
     }
 
-    /// Our challenge was lost, or its answer.
+    /// Our challenge was lost; or it arrived and is not answered yet, so that the answer may be lost. It mostly comes with the
+    /// acknowledgement or before, and takes the repetition back.
     pub(crate) fn repeat_challenge(&mut self) {
         if let Challenge::Sent(token) = self.challenge {
             self.challenge = Challenge::Due(token);
@@ -170,9 +178,38 @@ impl Path {
 
     /// Takes in the peer's answer to ours.
     pub(crate) fn on_response(&mut self, token: [u8; 8]) {
-        if self.challenge == Challenge::Sent(token) {
+        if let Challenge::Due(asked) | Challenge::Sent(asked) = self.challenge
+            && asked == token
+        {
             self.challenge = Challenge::None;
             self.validate();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_validated_by_the_answer_to_the_last_challenge_alone() {
+        let (asked, other) = (*b"question", *b"whatever");
+        let remote = SocketAddr::from(([192, 0, 2, 1], 1));
+        let mut path = Path::new(&Config::default(), remote, None, false);
+        path.on_response(asked);
+        assert!(!path.validated);
+        // Sent, and acknowledged without an answer: it goes again, and an answer to either is one.
+        for challenge in [Challenge::Sent(asked), Challenge::Due(asked)] {
+            path.validated = false;
+            path.challenge = challenge;
+            path.repeat_challenge();
+            assert_eq!(path.challenge, Challenge::Due(asked));
+            path.on_response(other);
+            assert!(!path.validated);
+            path.on_response(asked);
+            assert!(path.validated);
+            path.repeat_challenge();
+            assert_eq!(path.challenge, Challenge::None);
         }
     }
 }

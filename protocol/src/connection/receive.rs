@@ -100,10 +100,9 @@ impl Connection {
         self.liveness.last_received = now;
         self.liveness.asked = 0;
         self.counters.packets_received = self.counters.packets_received.saturating_add(1);
-        if let State::Established { finish, finish_due } = &mut self.state {
+        if let State::Established { finish } = &mut self.state {
             // The server speaks, so it has the FINISH.
             *finish = None;
-            *finish_due = false;
         }
         let mut obeyed = Obeyed::default();
         for frame in Frames::new(payload) {

@@ -22,9 +22,12 @@ impl Connection {
         match &self.state {
             State::Handshake(Handshake::Greeting(greeting)) => Some(greeting.next_timeout()),
             State::Handshake(Handshake::Answering(answering)) => Some(answering.deadline),
-            State::Established { .. } => {
+            State::Established { finish } => {
                 let recovery = self.recovery.deadline(self.path.pto());
-                let timers = [recovery, self.acks.due(), self.paced_until, self.keep_alive_at()];
+                // What cannot be sent is not waited for: only a packet from the peer changes that.
+                let acks = self.acks.due().filter(|_| !self.path.is_blocked());
+                let finish = finish.as_ref().map(|finish| finish.next_at);
+                let timers = [recovery, acks, finish, self.paced_until, self.keep_alive_at()];
                 timers.into_iter().flatten().chain([self.lost_at().0]).min()
             }
             State::Closing(closing) => closing.until,
@@ -81,9 +84,6 @@ impl Connection {
     fn on_probe_timeout(&mut self, now: Instant) {
         self.probes = PROBES;
         self.ping = true;
-        if let State::Established { finish, finish_due } = &mut self.state {
-            *finish_due = finish.is_some();
-        }
         let Self { recovery, repeats, exchanges, .. } = self;
         recovery.on_probe_timeout(now, PROBES as usize, |number, packet| {
             repeats.of(number).for_each(|repeat| exchanges.on_repeat_lost(repeat));
@@ -93,6 +93,8 @@ impl Connection {
             if packet.contents.credit {
                 exchanges.repeat_credit();
             }
+            // A PING has nothing to repeat, nor has what arrived by another packet.
+            exchanges.has_work()
         });
     }
 

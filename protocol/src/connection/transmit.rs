@@ -11,10 +11,7 @@ use crate::{
     congestion::Sent,
     exchange::{Outbox, Piece},
     recovery::{Chunk, Contents, Repeat, SentPacket},
-    wire::{
-        frame,
-        packet::{MIN_DATAGRAM, write_finish},
-    },
+    wire::{frame, packet::MIN_DATAGRAM},
 };
 
 /// Less room than this is left for the next packet rather than filled with a sliver of a body.
@@ -22,6 +19,9 @@ const MIN_CHUNK: usize = 64;
 /// From so many probe timeouts in a row on, packets are of the size that every path carries: the path may have
 /// become one of smaller packets.
 const SMALL_AFTER_PTOS: u32 = 2;
+/// A side that only acknowledges asks for an acknowledgement itself after so many packets and a round trip. It must be more
+/// than one, or two idle sides would ask each other for ever (RFC 9000, section 13.2.4).
+const QUIET_PACKETS: u32 = 8;
 
 /// What was written into a packet so far.
 #[derive(Debug, Default)]
@@ -72,13 +72,8 @@ impl Connection {
     }
 
     fn poll_finish(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
-        let State::Established { finish: Some(finish), finish_due } = &mut self.state else {
-            return None;
-        };
-        if !core::mem::take(finish_due) {
-            return None;
-        }
-        let len = write_finish(out, self.peer_id, finish)?;
+        let State::Established { finish: Some(finish) } = &mut self.state else { return None };
+        let len = finish.poll(now, self.peer_id, out)?;
         Some(self.single(now, len, false))
     }
 
@@ -95,9 +90,13 @@ impl Connection {
         }
         closing.due = false;
         closing.left -= 1;
+        let blocked = self.path.is_blocked();
         closing.until.get_or_insert(now + pto * super::CLOSING_PTOS);
         if !core::mem::replace(&mut closing.told, true) {
             outbox.events.push_back(Event::Closed(self.handle, closing.reason));
+        }
+        if blocked {
+            return None;
         }
         let code = closing.code.code();
         let number = self.recovery.next_number();
@@ -148,7 +147,7 @@ impl Connection {
             let sent = batch.len() as u64;
             let free = self.probes > 0 || (self.has_window() && sent < paced);
             let allowance = usize::try_from(self.path.allowance()).unwrap_or(usize::MAX);
-            let Some(slot) = batch.slot() else { break };
+            let Some(slot) = batch.slot().filter(|_| !self.path.is_blocked()) else { break };
             let room = slot.len().min(allowance);
             let Some(slot) = slot.get_mut(..room) else { break };
             let Some(len) = self.build(now, source, slot, free, marked, outbox) else {
@@ -215,8 +214,10 @@ impl Connection {
         }
         // Whoever only acknowledges has to learn now and then which acknowledgements arrived.
         let silent = now.saturating_since(self.liveness.last_eliciting_sent);
-        let told = draft.contents.acked.is_some() && silent >= self.path.rtt.smoothed();
-        if !draft.eliciting && (self.ping || told) {
+        let told = draft.contents.acked.is_some()
+            && silent >= self.path.rtt.smoothed()
+            && self.liveness.quiet_packets >= QUIET_PACKETS;
+        if !draft.eliciting && (self.ping || self.probes > 0 || told) {
             draft.eliciting = builder.frame(frame::write_ping);
         }
         if builder.is_empty() {
@@ -243,6 +244,10 @@ impl Connection {
                 if again { &mut self.counters.body_resent } else { &mut self.counters.body_sent };
             *counter = counter.saturating_add(bytes);
         }
+        self.liveness.quiet_packets = match draft.eliciting {
+            true => 0,
+            false => self.liveness.quiet_packets.saturating_add(1),
+        };
         if draft.eliciting {
             let in_flight = self.recovery.in_flight();
             let bytes = u64::from(size);

@@ -46,9 +46,10 @@ impl SendBody {
     pub(crate) fn end(&mut self, len: u64) -> bool {
         match self.len {
             BodyLen::Known(known) => known == len,
+            BodyLen::Open if len < self.sent => false,
             BodyLen::Open => {
                 self.len = BodyLen::Known(len);
-                len >= self.sent
+                true
             }
         }
     }
@@ -189,6 +190,8 @@ mod tests {
         let mut body = SendBody::new(BodyId::unowned(0), BodyLen::Open, u64::MAX);
         assert_eq!(body.next_chunk(100, u64::MAX), Some(0..100));
         body.on_sent(&(0..100));
+        assert!(!body.end(99));
+        assert_eq!(body.next_chunk(100, u64::MAX), Some(100..200));
         assert!(body.end(150));
         assert_eq!(body.next_chunk(100, u64::MAX), Some(100..150));
         assert!(!body.end(151));

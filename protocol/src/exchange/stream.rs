@@ -184,7 +184,7 @@ impl RecvStream {
         piece: &[u8],
     ) -> Result<u64, StreamError> {
         let end = offset.saturating_add(piece.len() as u64);
-        if end > self.base.saturating_add(STREAM_WINDOW) {
+        if end > self.base.saturating_add(self.contiguous()).saturating_add(STREAM_WINDOW) {
             return Err(StreamError::Window);
         }
         let reach = self.reach();
@@ -221,11 +221,16 @@ impl RecvStream {
         self.bytes.len() as u64
     }
 
+    /// Bytes from `base` on that were received without a gap: less than a message, once all messages are read. The
+    /// sender counts its window from there, for it knows nothing of messages that are not whole.
+    fn contiguous(&self) -> u64 {
+        let first = self.received.first().filter(|first| first.start <= self.base);
+        first.map_or(0, |first| first.end.saturating_sub(self.base))
+    }
+
     /// The next message, if it is whole, and the bytes of the stream that it took.
     pub(crate) fn next_message(&mut self) -> Result<Option<(Message, u64)>, StreamError> {
-        let whole = self.received.first().filter(|first| first.start <= self.base);
-        let whole = whole.map_or(0, |first| first.end.saturating_sub(self.base));
-        let whole = usize::try_from(whole).unwrap_or(usize::MAX);
+        let whole = usize::try_from(self.contiguous()).unwrap_or(usize::MAX);
         let mut reader = Reader::new(self.bytes.get(..whole).unwrap_or_default());
         let Ok(len) = reader.varint() else { return self.none_left() };
         let len = usize::try_from(len).unwrap_or(usize::MAX);
@@ -333,6 +338,23 @@ mod tests {
         assert_eq!(stream.receive(0, true, b"short"), Err(StreamError::End));
         assert_eq!(stream.receive(0, true, &[0; 20]), Ok(9));
         assert_eq!(stream.receive(20, false, b"x"), Err(StreamError::End));
+    }
+
+    /// A message of which a part was received and acknowledged does not count against the sender's window.
+    #[test]
+    fn the_window_begins_behind_a_part_of_a_message() {
+        let mut from = SendStream::default();
+        (0..3000).for_each(|index| from.push(&Message::Note(Note::Group { index, hash: [0; 32] })));
+        let mut to = RecvStream::default();
+        let part = from.next_piece(20, u64::MAX).unwrap();
+        from.on_sent(&part);
+        to.receive(0, false, from.bytes(&part.range)).unwrap();
+        from.on_acked(&part);
+        let lost = from.next_piece(20, u64::MAX).unwrap();
+        from.on_sent(&lost);
+        let rest = from.next_piece(u64::MAX, u64::MAX).unwrap();
+        assert_eq!(rest.range, 40..20 + STREAM_WINDOW);
+        assert!(to.receive(rest.range.start, false, from.bytes(&rest.range)).is_ok());
     }
 
     #[test]

@@ -55,6 +55,22 @@ pub(crate) struct Outbox {
     pub(crate) bodies: Bodies,
 }
 
+impl Outbox {
+    /// Drops the events of an exchange.
+    fn take_back(&mut self, id: ExchangeId) {
+        let bodies = &self.bodies;
+        self.events.retain(|event| match event {
+            Event::Request { exchange, .. }
+            | Event::Reply { exchange, .. }
+            | Event::Note { exchange, .. }
+            | Event::Failed { exchange, .. }
+            | Event::Finished(exchange) => *exchange != id,
+            Event::Released { body, .. } => bodies.owner(*body) != Some(id),
+            Event::Connected(_) | Event::Closed(..) => true,
+        });
+    }
+}
+
 /// Which exchange each body belongs to.
 #[derive(Debug, Default)]
 pub(crate) struct Bodies {
@@ -284,7 +300,7 @@ impl Exchanges {
         Ok(())
     }
 
-    /// Gives an exchange up, without an event.
+    /// Gives an exchange up, without an event; those that were not polled yet are taken back.
     pub(crate) fn fail(
         &mut self,
         number: u64,
@@ -293,6 +309,7 @@ impl Exchanges {
         outbox: &mut Outbox,
     ) -> Result<(), Misuse> {
         let exchange = self.live.remove(&number).ok_or(Misuse::Over)?;
+        outbox.take_back(self.id(number));
         self.bury(number, &exchange, status, detail, outbox);
         Ok(())
     }

@@ -8,6 +8,8 @@ mod listing;
 
 use crate::Name;
 
+#[cfg(test)]
+pub(crate) use codec::tests::message as any_message;
 pub use listing::{BadListing, Entry, EntryKind};
 
 /// Longest encoded message in bytes: two names of the greatest length and some numbers fit.

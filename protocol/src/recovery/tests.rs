@@ -146,7 +146,10 @@ fn probes_repeat_the_oldest_and_back_off_to_a_bound() {
         pause = deadline.saturating_since(now);
         now = deadline;
         let mut probed = vec![];
-        recovery.on_probe_timeout(now, 2, |n, _| probed.push(n));
+        recovery.on_probe_timeout(now, 2, |n, _| {
+            probed.push(n);
+            true
+        });
         assert_eq!(probed, [0, 1]);
     }
     assert_eq!(pause, MAX_PROBE_INTERVAL);
@@ -232,7 +235,7 @@ proptest! {
                     numbers.iter().for_each(|number| { open.remove(number); });
                 }
                 Step::Probe => {
-                    recovery.on_probe_timeout(now, 2, |_, _| {});
+                    recovery.on_probe_timeout(now, 2, |_, _| true);
                     let deadline = recovery.deadline(RTT);
                     prop_assert!(recovery.loss_time.is_some() || deadline.is_none_or(|at| at > now));
                 }

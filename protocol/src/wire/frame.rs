@@ -20,7 +20,7 @@ const CLOSE: u8 = 0x0c;
 
 /// Flags of an ACK frame.
 const ACK_ECN: u8 = 1;
-const ACK_PARTIAL: u8 = 2;
+pub(crate) const ACK_PARTIAL: u8 = 2;
 
 /// A frame; what it carries stays in the packet.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -2,5 +2,7 @@
 
 pub(crate) mod cursor;
 pub(crate) mod frame;
+#[cfg(test)]
+mod golden;
 pub(crate) mod packet;
 pub(crate) mod params;

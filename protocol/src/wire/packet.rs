@@ -1,6 +1,6 @@
 //! Packets: what every datagram starts with, and the handshake's (docs/protocol.md, "Packets").
 
-use super::cursor::{Malformed, Reader, Writer};
+use super::cursor::{Malformed, Reader, VARINT_MAX, Writer};
 use crate::protect::{CRC_LEN, add_checksum, check_checksum};
 
 /// The version of the protocol that this crate speaks.
@@ -58,7 +58,13 @@ impl<'a> Packet<'a> {
         let kind = header.u8()?;
         let to = ConnectionId(header.u64()?);
         if kind == DATA {
-            return Ok(Self::Data { to, number: header.u64()? });
+            let number = header.u64()?;
+            // No ACK frame could name a greater one.
+            return if number <= VARINT_MAX {
+                Ok(Self::Data { to, number })
+            } else {
+                Err(Malformed)
+            };
         }
         if kind == HELLO && datagram.len() < MIN_DATAGRAM {
             return Err(Malformed);
@@ -194,6 +200,15 @@ mod tests {
         let len = write_finish(&mut buf, ConnectionId(9), b"payload").unwrap();
         assert!(Packet::decode(&buf[..len]).is_ok());
         assert!((0..len).all(|cut| Packet::decode(&buf[..cut]) == Err(Malformed)));
+    }
+
+    #[test]
+    fn a_number_that_no_acknowledgement_can_name_is_noise() {
+        let mut buf = [0; DATA_HEADER];
+        for (number, fine) in [(VARINT_MAX, true), (VARINT_MAX + 1, false), (u64::MAX, false)] {
+            write_data_header(&mut buf, ConnectionId(5), number).unwrap();
+            assert_eq!(Packet::decode(&buf).is_ok(), fine);
+        }
     }
 
     proptest! {

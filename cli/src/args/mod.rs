@@ -1,0 +1,194 @@
+//! What the command line can say.
+//!
+//! The arguments of a verb are defined once, in [`verbs`], for the one-shot form (`gannet get HOST:PORT NAME...`) and
+//! for a line of the menu (`get NAME`) alike.
+
+mod values;
+mod verbs;
+
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
+
+use crate::target::Target;
+
+pub(crate) use verbs::{Exit, Get, List, Put, Rename, Verb};
+
+const EXIT_STATUSES: &str = "\
+Exit status:
+    0  done
+    1  a file or a command failed: not found, denied, exists already
+    2  wrong usage, or a server that cannot use its port or directory
+    3  the server cannot be reached, or the connection was lost
+    4  the connection was refused
+    5  the content that arrived did not verify
+  130  interrupted
+With several failures it is that of the first.";
+
+/// Fast, verified file transfer over UDP.
+///
+/// One machine runs `gannet server PORT`; any number of others fetch and store files there, with the menu of
+/// `gannet client` or one command at a time.
+#[derive(Debug, Parser)]
+#[command(name = "gannet", version, after_long_help = EXIT_STATUSES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) verbosity: Verbosity,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub(crate) struct Verbosity {
+    /// Print errors only: no progress bar, no summaries, no request log.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Log more on stderr, twice for all; GANNET_LOG=debug and the like say it finer.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Server(Server),
+    Client(Client),
+    Get(OneShot<Get>),
+    Put(OneShot<Put>),
+    #[command(visible_alias = "ls")]
+    List(OneShot<List>),
+    #[command(visible_alias = "mv")]
+    Rename(OneShot<Rename>),
+    Exit(OneShot<Exit>),
+    /// Move 50 MB over a bad link inside this process, and tell how it went.
+    Demo,
+    /// Print what a shell needs to complete gannet's commands.
+    Completions {
+        /// For which shell.
+        shell: Shell,
+    },
+    /// Print the manual page, for `gannet man | man -l -`.
+    Man,
+}
+
+/// Share a directory until told to exit.
+///
+/// Ctrl+c, SIGTERM or a client's `exit` end the server: running transfers get 2 seconds, a second signal ends it at
+/// once.
+#[derive(Args, Debug)]
+pub(crate) struct Server {
+    /// The UDP port to listen at; 0 picks a free one and prints it.
+    pub(crate) port: u16,
+    /// The directory to share.
+    #[arg(long, value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
+    pub(crate) root: PathBuf,
+    /// The address to listen at, 0.0.0.0 or [::] for every one of this machine.
+    ///
+    /// The default can be reached from this machine alone, because packets are not encrypted yet: others on the network
+    /// could read and change them.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1", value_parser = values::address)]
+    pub(crate) listen: IpAddr,
+}
+
+/// Connect and show a menu; or run the commands on stdin if that is no terminal.
+#[derive(Args, Debug)]
+pub(crate) struct Client {
+    /// The server's name or address.
+    #[arg(value_parser = values::host, value_hint = ValueHint::Hostname)]
+    pub(crate) host: String,
+    /// The server's UDP port.
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: u16,
+    #[command(flatten)]
+    pub(crate) connecting: Connecting,
+}
+
+// A verb and the server that it is for. It has no doc comment of its own, so that the verb's becomes the help's.
+#[derive(Args, Debug)]
+pub(crate) struct OneShot<V: Args> {
+    /// The server, for example 10.0.0.1:5555 or [::1]:5555.
+    #[arg(value_name = "HOST:PORT", value_hint = ValueHint::Hostname)]
+    pub(crate) server: Target,
+    #[command(flatten)]
+    pub(crate) connecting: Connecting,
+    #[command(flatten)]
+    pub(crate) verb: V,
+}
+
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Connecting {
+    /// How long to try to reach the server, for example 500ms or 1m.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::timeout)]
+    pub(crate) connect_timeout: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace()).map(|cli| cli.command)
+    }
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_verb_brings_its_own_help() {
+        let command = Cli::command();
+        for (verb, about) in [("get", "Fetch"), ("put", "Store"), ("list", "List")] {
+            let found = command.find_subcommand(verb).unwrap().get_about().unwrap().to_string();
+            assert!(found.starts_with(about), "{verb}: {found}");
+        }
+    }
+
+    #[test]
+    fn two_dashes_end_the_options() {
+        let Ok(Command::Get(get)) = parse("gannet get h:1 --to x -- -a --to") else { panic!() };
+        assert_eq!(get.verb.names, ["-a", "--to"]);
+        assert_eq!(get.verb.to, Some("x".into()));
+    }
+
+    #[test]
+    fn wrong_counts_of_arguments_are_usage_errors() {
+        for line in [
+            "gannet",
+            "gannet server",
+            "gannet server 1 2",
+            "gannet client host",
+            "gannet get h:1",
+            "gannet put h:1",
+            "gannet list",
+            "gannet list h:1 a b",
+            "gannet rename h:1 a",
+            "gannet rename h:1 a b c",
+            "gannet exit",
+            "gannet exit h:1 now",
+            "gannet fetch h:1",
+        ] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn ports_and_times_out_of_range_are_usage_errors() {
+        for line in [
+            "gannet server 65536",
+            "gannet server -1",
+            "gannet client h 0",
+            "gannet get h:0 a",
+            "gannet get h:1 a --connect-timeout 0",
+            "gannet get h:1 a --connect-timeout 5",
+            "gannet get h:1 a --connect-timeout 2h",
+            "gannet server 1 --listen localhost",
+        ] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+        assert!(parse("gannet server 0 --listen [::1]").is_ok());
+        assert!(parse("gannet server 0 --listen ::1").is_ok());
+    }
+}

@@ -1,0 +1,57 @@
+//! What the user sees: messages on stderr, and what was asked for on stdout.
+
+use std::{
+    fmt,
+    io::{self, BufWriter, IsTerminal as _, Write as _},
+};
+
+use crate::{errors::Error, outcome::Outcome};
+
+/// Where messages go. Nobody may be left to read them, so a failed write is no failure.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Console {
+    quiet: bool,
+    terminal: bool,
+}
+
+impl Console {
+    /// Looks at stderr.
+    pub(crate) fn new(quiet: bool) -> Self {
+        Self { quiet, terminal: io::stderr().is_terminal() }
+    }
+
+    /// Whether a progress bar can be shown and is wanted.
+    pub(crate) fn shows_bars(self) -> bool {
+        self.terminal && !self.quiet
+    }
+
+    /// Tells of a success, unless the user wants quiet.
+    pub(crate) fn note(self, text: impl fmt::Display) {
+        if !self.quiet {
+            say(text);
+        }
+    }
+
+    /// Tells of a failure, and what it is as an exit status.
+    pub(crate) fn report(self, error: &Error) -> Outcome {
+        say(format_args!("gannet: {error}"));
+        error.outcome()
+    }
+}
+
+/// Writes a line to stderr.
+pub(crate) fn say(text: impl fmt::Display) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Writes what was asked for to stdout. Nobody may want to read on: a closed pipe ends it quietly.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub(crate) fn print(text: impl fmt::Display) -> io::Result<()> {
+    let mut stdout = BufWriter::new(io::stdout().lock());
+    match write!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}

@@ -1,0 +1,118 @@
+//! Why a verb failed, and what to do.
+
+use std::{fmt, path::Path};
+
+use gannet_protocol::Status;
+
+use super::{Action, directory_of};
+use crate::names::Shown;
+
+/// Says why the server did not do `action`.
+pub(super) fn remote(
+    f: &mut fmt::Formatter<'_>,
+    action: &Action,
+    status: Status,
+    detail: u64,
+) -> fmt::Result {
+    match (status, action) {
+        (Status::NotFound, Action::Get(_)) => {
+            f.write_str("the server has no such file; 'list' shows what it has")
+        }
+        (Status::NotFound, Action::Rename(..)) => f.write_str(
+            "the server has no such file, or not the directory of the new name; \
+             'list' shows what it has",
+        ),
+        (Status::NotFound, _) => {
+            f.write_str("the server has no such directory; 'list' shows what it has")
+        }
+        (Status::Exists, Action::Rename(_, new)) => {
+            write!(
+                f,
+                "{} exists at the server, and rename replaces nothing; choose another name",
+                Shown(new)
+            )
+        }
+        (Status::Exists, _) => f.write_str("the name exists at the server; choose another"),
+        (Status::IsDirectory, Action::Get(_)) => {
+            f.write_str("it is a directory at the server; name the files in it, 'list' shows them")
+        }
+        (Status::IsDirectory, _) => {
+            f.write_str("the server has a directory of that name; choose another name")
+        }
+        (Status::NotDirectory, _) => {
+            f.write_str("a directory is needed, and the server has something else of that name")
+        }
+        (Status::NotRegular, _) => {
+            f.write_str("it is not a regular file at the server; only files can be moved")
+        }
+        (Status::Denied, Action::Get(_) | Action::List(_)) => {
+            f.write_str("the server may not read it; check its permissions there")
+        }
+        (Status::Denied, Action::Exit) => f.write_str("this client may not stop the server"),
+        (Status::Denied, _) => {
+            f.write_str("the server may not write there; check the directory's permissions")
+        }
+        (Status::Full, _) => f.write_str("no space is left at the server; make room there"),
+        (Status::ReadOnly, _) => f.write_str("the server's file system is mounted read-only"),
+        (Status::BadName | Status::Unnameable, _) => {
+            f.write_str("the server's file system cannot hold that name; choose another")
+        }
+        (Status::Changed, _) => {
+            f.write_str("it changed while it was sent; try again when nobody writes to it")
+        }
+        (Status::TooLarge, _) => f.write_str("it is larger than the server can store"),
+        (Status::ShuttingDown, _) => f.write_str("the server is shutting down"),
+        (Status::Busy, _) => {
+            write!(f, "{} other clients run, so the server goes on", transfers(detail))
+        }
+        (Status::Unsupported, _) => {
+            f.write_str("the server does not know how; check that both sides run the same version")
+        }
+        (Status::Cancelled, _) => f.write_str("the server cancelled it; its log says why"),
+        (Status::Overloaded, _) => f.write_str("the server is too busy; try again in a while"),
+        (Status::Io, _) => f.write_str("the server's disk gave an error; its log says more"),
+        (Status::Corrupt, _) => f.write_str("the content did not verify; try again"),
+    }
+}
+
+/// Says why the local file `path` could not be read or written for `action`.
+pub(super) fn local(
+    f: &mut fmt::Formatter<'_>,
+    action: &Action,
+    path: &Path,
+    status: Status,
+) -> fmt::Result {
+    let reads = matches!(action, Action::Put(_));
+    match status {
+        Status::NotFound if reads => {
+            f.write_str("there is no such file; check how its name is written")
+        }
+        Status::NotFound => {
+            write!(f, "there is no directory {}; create it first", Shown::from(directory_of(path)))
+        }
+        Status::Exists => f.write_str("it exists already"),
+        Status::IsDirectory if reads => f.write_str("it is a directory; name the files in it"),
+        Status::IsDirectory => f.write_str("a directory has that name; choose another"),
+        Status::NotDirectory => {
+            write!(f, "{} is not a directory", Shown::from(directory_of(path)))
+        }
+        Status::NotRegular => f.write_str("it is not a regular file; only files can be moved"),
+        Status::Denied => f.write_str("permission denied; check who may do that"),
+        Status::Full => f.write_str("no space is left on this machine; make room"),
+        Status::ReadOnly => f.write_str("the file system is mounted read-only"),
+        Status::Changed => {
+            f.write_str("it changed while it was sent; try again when nobody writes to it")
+        }
+        Status::BadName | Status::Unnameable => {
+            f.write_str("the file system cannot hold that name; choose another")
+        }
+        Status::TooLarge => f.write_str("it is larger than the file system can store"),
+        Status::Overloaded => f.write_str("too many files are open; move fewer at once"),
+        other => write!(f, "{other}"),
+    }
+}
+
+/// `1 transfer of`, `2 transfers of`.
+fn transfers(count: u64) -> String {
+    if count == 1 { "1 transfer of".into() } else { format!("{count} transfers of") }
+}

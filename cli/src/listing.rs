@@ -1,0 +1,132 @@
+//! Directories as text: a line an entry, `SIZE  YYYY-MM-DDTHH:MM:SSZ  NAME`.
+
+use std::{
+    fmt, fs,
+    io::{self, IsTerminal as _},
+    path::Path,
+    time::SystemTime,
+};
+
+use gannet_protocol::{Entry, EntryKind, FileTime};
+use jiff::Timestamp;
+
+use crate::{console, names};
+
+/// Prints `entries` sorted by name.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub(crate) fn print(mut entries: Vec<Entry>) -> io::Result<()> {
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    // People want columns, programs exactly two blanks.
+    let width = if io::stdout().is_terminal() { widest(&entries) } else { 0 };
+    console::print(Lines { entries: &entries, width })
+}
+
+/// What is in a directory of this machine, but for what no name can stand for and our own partial files.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn of_local(directory: &Path) -> io::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for found in fs::read_dir(directory)? {
+        let found = found?;
+        let Ok(name) = names::remote(&found.file_name()) else { continue };
+        let Ok(metadata) = found.metadata() else { continue };
+        let kind = match metadata.file_type() {
+            kind if kind.is_file() => EntryKind::File,
+            kind if kind.is_dir() => EntryKind::Directory,
+            _ => EntryKind::Other,
+        };
+        let len = if kind == EntryKind::File { metadata.len() } else { 0 };
+        let modified = metadata.modified().map(file_time).unwrap_or_default();
+        entries.push(Entry { name, kind, len, modified });
+    }
+    Ok(entries)
+}
+
+/// A time of the system's in whole seconds, rounded down.
+fn file_time(time: SystemTime) -> FileTime {
+    let seconds = match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_secs()),
+        Err(error) => {
+            let before = error.duration();
+            let whole = i64::try_from(before.as_secs());
+            whole.map(|whole| -whole - i64::from(before.subsec_nanos() > 0))
+        }
+    };
+    FileTime::new(seconds.unwrap_or_default(), 0)
+}
+
+fn widest(entries: &[Entry]) -> usize {
+    entries.iter().map(|entry| entry.len).max().unwrap_or(0).to_string().len()
+}
+
+/// A line an entry, with sizes in a column of this width.
+struct Lines<'a> {
+    entries: &'a [Entry],
+    width: usize,
+}
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.width;
+        for Entry { name, kind, len, modified } in self.entries {
+            let slash = if *kind == EntryKind::Directory { "/" } else { "" };
+            writeln!(f, "{len:>width$}  {}  {name}{slash}", timestamp(*modified))?;
+        }
+        Ok(())
+    }
+}
+
+/// The second that `time` lies in, within the years -9999 to 9999.
+fn timestamp(time: FileTime) -> Timestamp {
+    let end = if time.secs() < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    // The greatest has a fraction of a second, which would be printed.
+    Timestamp::from_second(time.secs())
+        .or_else(|_| Timestamp::from_second(end.as_second()))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use gannet_protocol::Name;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn entry(name: &str, kind: EntryKind, len: u64, secs: i64) -> Entry {
+        let name = Name::parse(name.as_bytes()).unwrap();
+        Entry { name, kind, len, modified: FileTime::new(secs, 999_999_999) }
+    }
+
+    fn text(entries: &[Entry], width: usize) -> String {
+        Lines { entries, width }.to_string()
+    }
+
+    #[test]
+    fn a_line_has_size_time_and_escaped_name() {
+        let entries = [
+            entry("a\nb", EntryKind::File, 5, 0),
+            entry("takes", EntryKind::Directory, 0, 1_700_000_000),
+            entry("old", EntryKind::File, 1 << 40, -1),
+        ];
+        assert_eq!(
+            text(&entries, 0),
+            "5  1970-01-01T00:00:00Z  a\\nb\n\
+             0  2023-11-14T22:13:20Z  takes/\n\
+             1099511627776  1969-12-31T23:59:59Z  old\n"
+        );
+        assert!(text(&entries, 13).starts_with("            5  1970"));
+        assert_eq!(widest(&entries), 13);
+    }
+
+    proptest! {
+        /// Any time that a file system or a stranger can name is printed in the same form.
+        #[test]
+        fn any_time_has_a_form(secs in any::<i64>()) {
+            let time = timestamp(FileTime::new(secs, 0)).to_string();
+            prop_assert!(time.ends_with('Z') && time.contains('T') && !time.contains('.'), "{}", time);
+        }
+    }
+}

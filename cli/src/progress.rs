@@ -1,0 +1,187 @@
+//! The progress bar on stderr.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use gannet_driver_mio::units::{format_duration, format_rate, format_size};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::console::{Console, say};
+
+/// Columns that the name of what is moved may take.
+const NAME_COLUMNS: usize = 24;
+/// Redraws a second: smooth to look at, and nothing beside a transfer's work.
+const REDRAWS: u8 = 10;
+/// What the rate is the average of: long enough to read it, short enough to see a link change.
+const RATE_WINDOW: Duration = Duration::from_secs(3);
+
+const WITH_TOTAL: &str = "{prefix} [{wide_bar}] {percent:>3}% {msg}";
+const WITHOUT_TOTAL: &str = "{prefix} {msg}";
+
+/// A bar that shows how far some transfers are; invisible if there is no terminal or the user wants quiet.
+#[derive(Debug)]
+pub(crate) struct Bar {
+    bar: ProgressBar,
+    total: Option<u64>,
+    pace: Pace,
+}
+
+impl Bar {
+    /// Shows a bar named `label`.
+    pub(crate) fn new(console: Console, label: &str) -> Self {
+        let target = if console.shows_bars() {
+            ProgressDrawTarget::stderr_with_hz(REDRAWS)
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let bar = ProgressBar::with_draw_target(None, target)
+            .with_style(style(WITHOUT_TOTAL))
+            .with_prefix(shortened(label));
+        Self { bar, total: None, pace: Pace::default() }
+    }
+
+    /// Shows that `done` bytes of `total`, if that is known, are at the other side.
+    pub(crate) fn update(&mut self, done: u64, total: Option<u64>) {
+        if total != self.total {
+            self.total = total;
+            match total {
+                Some(total) => self.bar.set_length(total),
+                None => self.bar.unset_length(),
+            }
+            let template = if total.is_some() { WITH_TOTAL } else { WITHOUT_TOTAL };
+            self.bar.set_style(style(template));
+        }
+        self.pace.note(Instant::now(), done);
+        self.bar.set_message(figures(done, total, self.pace.rate()));
+        self.bar.set_position(done);
+        self.bar.tick();
+    }
+
+    /// Writes a line above the bar.
+    pub(crate) fn suspend<T>(&self, say: impl FnOnce() -> T) -> T {
+        self.bar.suspend(say)
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|error| {
+            say(format_args!("the progress bar's template is wrong: {error}"));
+            ProgressStyle::default_bar()
+        })
+        .progress_chars("=> ")
+}
+
+/// `40.0 MB of 50.0 MB  92.1 Mbit/s  1 s left`, as far as that is known; `rate` is in bytes a second.
+fn figures(done: u64, total: Option<u64>, rate: u64) -> String {
+    let mut text = format_size(done);
+    if let Some(total) = total {
+        text = format!("{text} of {}", format_size(total));
+    }
+    text = format!("{text}  {}", format_rate(rate.saturating_mul(8)));
+    let left = total.map(|total| total.saturating_sub(done)).filter(|_| rate > 0);
+    match left.map(|left| left.div_ceil(rate)) {
+        None | Some(0) => text,
+        Some(seconds @ 1..60) => format!("{text}  {seconds} s left"),
+        Some(seconds) => format!("{text}  {} left", format_duration(Duration::from_secs(seconds))),
+    }
+}
+
+/// How fast it went lately.
+#[derive(Debug, Default)]
+struct Pace {
+    /// How much was done at some moments, the oldest first: those of [`RATE_WINDOW`], and one before.
+    noted: VecDeque<(Instant, u64)>,
+}
+
+impl Pace {
+    fn note(&mut self, now: Instant, done: u64) {
+        self.noted.push_back((now, done));
+        let is_old = |&(at, _): &(Instant, u64)| now.duration_since(at) >= RATE_WINDOW;
+        while self.noted.get(1).is_some_and(is_old) {
+            self.noted.pop_front();
+        }
+    }
+
+    /// Bytes a second.
+    fn rate(&self) -> u64 {
+        let (Some((from, before)), Some((to, after))) = (self.noted.front(), self.noted.back())
+        else {
+            return 0;
+        };
+        let bytes = u128::from(after.saturating_sub(*before));
+        let nanos = to.duration_since(*from).as_nanos();
+        let rate = (bytes * 1_000_000_000).checked_div(nanos).unwrap_or(0);
+        u64::try_from(rate).unwrap_or(u64::MAX)
+    }
+}
+
+/// The end of a long label, which tells more than its beginning.
+fn shortened(label: &str) -> String {
+    let count = label.chars().count();
+    if count <= NAME_COLUMNS {
+        return label.into();
+    }
+    let tail: String = label.chars().skip(count - (NAME_COLUMNS - 3)).collect();
+    format!("...{tail}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_name_keeps_its_end() {
+        assert_eq!(shortened("short.iso"), "short.iso");
+        let long = shortened("a-very-long-name-of-a-directory/and-a-file.iso");
+        assert_eq!(long.chars().count(), NAME_COLUMNS);
+        assert!(long.starts_with("...") && long.ends_with("and-a-file.iso"));
+    }
+
+    #[test]
+    fn the_templates_are_valid() {
+        for template in [WITH_TOTAL, WITHOUT_TOTAL] {
+            assert!(ProgressStyle::with_template(template).is_ok());
+        }
+    }
+
+    #[test]
+    fn what_is_known_is_shown() {
+        assert_eq!(figures(0, None, 0), "0 B  0 bit/s");
+        assert_eq!(figures(5_000_000, None, 1_000_000), "5.00 MB  8.00 Mbit/s");
+        let shown = figures(40_000_000, Some(50_000_000), 10_000_000);
+        assert_eq!(shown, "40.0 MB of 50.0 MB  80.0 Mbit/s  1 s left");
+        let shown = figures(0, Some(1_000_000_000), 1_000_000);
+        assert_eq!(shown, "0 B of 1.00 GB  8.00 Mbit/s  16m40s left");
+    }
+
+    #[test]
+    fn the_rate_is_that_of_the_last_seconds() {
+        let (start, mut pace, mut done) = (Instant::now(), Pace::default(), 0);
+        assert_eq!(pace.rate(), 0);
+        for tick in 0..200 {
+            // Ten seconds at 1000 bytes a tick, then at 10.
+            pace.note(start + Duration::from_millis(100 * tick), done);
+            done += if tick < 100 { 1000 } else { 10 };
+            match tick {
+                1..100 => assert_eq!(pace.rate(), 10_000),
+                131.. => assert_eq!(pace.rate(), 100),
+                _ => {}
+            }
+        }
+        assert!(pace.noted.len() <= 32);
+    }
+}

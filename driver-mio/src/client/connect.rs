@@ -1,0 +1,183 @@
+//! Finding the address of a host that answers.
+
+use std::{
+    io,
+    net::{SocketAddr, ToSocketAddrs},
+    sync::{
+        Arc, OnceLock,
+        mpsc::{RecvTimeoutError, channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use gannet_protocol::{CloseReason, Config};
+
+use crate::{event_loop::EventLoop, socket::Socket};
+
+use super::{
+    ClientOptions, ConnectError,
+    command::Line,
+    worker::{Phase, Worker},
+};
+
+/// Time that an address gets before the next one is tried.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Time over which a host has to say that nothing listens before that is believed, where there is no other address: a
+/// server may be just starting.
+const REFUSAL_SPAN: Duration = Duration::from_secs(1);
+
+/// What came of an attempt.
+enum Attempt {
+    Connected(Box<EventLoop<Worker>>, Line),
+    NoAnswer { refused: bool },
+    Version,
+}
+
+/// Connects to the first address of `host` that answers.
+pub(super) fn connect(
+    host: &str,
+    port: u16,
+    options: &ClientOptions,
+) -> Result<(EventLoop<Worker>, Line), ConnectError> {
+    let start = Instant::now();
+    let addresses = resolve(host, port, options.connect_timeout)
+        .map_err(|error| ConnectError::Resolve { host: host.to_owned(), error })?;
+    first_of(&addresses, options, start)
+}
+
+/// Connects to the first of `addresses` that answers; the time runs since `start`.
+fn first_of(
+    addresses: &[SocketAddr],
+    options: &ClientOptions,
+    start: Instant,
+) -> Result<(EventLoop<Worker>, Line), ConnectError> {
+    let mut tried = Vec::new();
+    let mut last_error = None;
+    for (at, remote) in addresses.iter().enumerate() {
+        let left = options.connect_timeout.saturating_sub(start.elapsed());
+        if left.is_zero() && at > 0 {
+            break;
+        }
+        let is_last = at + 1 == addresses.len();
+        let patience = if is_last { left } else { left.min(PATIENCE) };
+        match attempt(*remote, options, patience, is_last) {
+            Ok(Attempt::Connected(event_loop, line)) => return Ok((*event_loop, line)),
+            Ok(Attempt::Version) => return Err(ConnectError::Version(*remote)),
+            Ok(Attempt::NoAnswer { refused }) => tried.push((*remote, refused)),
+            Err(error) => {
+                log::debug!("{remote} cannot be reached: {error}");
+                last_error = Some(error);
+            }
+        }
+    }
+    match last_error {
+        Some(error) if tried.is_empty() => Err(ConnectError::Socket(error)),
+        _ => Err(ConnectError::NoAnswer { tried, after: start.elapsed() }),
+    }
+}
+
+/// Asks the resolver, which knows no timeout: on a thread that is left to itself if it takes too long.
+fn resolve(host: &str, port: u16, timeout: Duration) -> io::Result<Vec<SocketAddr>> {
+    let (tell, answer) = channel();
+    let host = host.to_owned();
+    thread::Builder::new().name("gannet-resolve".into()).spawn(move || {
+        let addresses = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
+        let _ = tell.send(addresses);
+    })?;
+    let addresses: Vec<SocketAddr> = match answer.recv_timeout(timeout) {
+        Ok(addresses) => addresses?,
+        Err(RecvTimeoutError::Timeout) => return Err(io::ErrorKind::TimedOut.into()),
+        Err(RecvTimeoutError::Disconnected) => Vec::new(),
+    };
+    if addresses.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(addresses) }
+}
+
+fn attempt(
+    remote: SocketAddr,
+    options: &ClientOptions,
+    patience: Duration,
+    is_last: bool,
+) -> io::Result<Attempt> {
+    let mut config = Config::default();
+    config.accept = false;
+    config.congestion = options.congestion;
+    config.connect_timeout = patience;
+    let (commands, orders) = channel();
+    let fate = Arc::new(OnceLock::new());
+    let worker = Worker::new(remote, orders, Arc::clone(&fate));
+    let mut event_loop = EventLoop::new(Socket::connect(remote)?, config, worker)?;
+    let line = Line::new(commands, event_loop.waker(), remote, fate);
+    let until = event_loop.now() + patience;
+    let now = event_loop.now();
+    let (hub, worker) = event_loop.parts();
+    worker.dial(hub, now, until);
+    loop {
+        event_loop.turn()?;
+        let now = event_loop.now();
+        let worker = event_loop.role();
+        let refused = worker.refusals().any();
+        match worker.phase() {
+            Phase::Connecting { until } => {
+                let believed = !is_last || worker.refusals().lasted(now) >= REFUSAL_SPAN;
+                if until <= now || refused && believed {
+                    return Ok(Attempt::NoAnswer { refused });
+                }
+            }
+            Phase::Over(CloseReason::Version) => return Ok(Attempt::Version),
+            Phase::Over(_) => return Ok(Attempt::NoAnswer { refused }),
+            Phase::Open | Phase::Lingering { .. } | Phase::Closing { .. } => {
+                return Ok(Attempt::Connected(Box::new(event_loop), line));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+    use crate::server::{Server, ServerOptions};
+
+    /// Whom a client finds that is given an address of `socket`'s before the server's.
+    fn find_behind(socket: &UdpSocket) {
+        let before = socket.local_addr().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let options = ServerOptions::new(dir.path().to_owned(), "127.0.0.1:0".parse().unwrap());
+        let server = Server::bind(options).unwrap();
+        let (address, stopper) = (server.local_addr(), server.stopper());
+        let serving = thread::spawn(move || server.run());
+        let options = ClientOptions::default();
+        let found = first_of(&[before, address], &options, Instant::now());
+        let (event_loop, line) = found.map_err(|error| error.to_string()).unwrap();
+        assert_eq!(line.remote(), address);
+        drop(event_loop);
+        stopper.stop();
+        stopper.stop();
+        serving.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn an_address_where_nothing_listens_costs_no_time() {
+        let gone = UdpSocket::bind("127.0.0.1:0").unwrap();
+        // Connected elsewhere, it keeps the port and hears nobody: the system answers for it.
+        gone.connect("127.0.0.1:9").unwrap();
+        find_behind(&gone);
+    }
+
+    #[test]
+    fn an_address_that_says_nothing_is_not_waited_for_to_the_end() {
+        find_behind(&UdpSocket::bind("127.0.0.1:0").unwrap());
+    }
+
+    #[test]
+    fn all_that_were_tried_are_told() {
+        let silent = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let options =
+            ClientOptions { connect_timeout: Duration::from_secs(5), ..ClientOptions::default() };
+        let error = first_of(&[silent, silent], &options, Instant::now()).map(|_| ()).unwrap_err();
+        let ConnectError::NoAnswer { tried, .. } = error else { panic!("{error:?}") };
+        assert_eq!(tried, [(silent, true), (silent, true)]);
+    }
+}

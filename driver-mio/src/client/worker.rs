@@ -1,0 +1,474 @@
+//! What a client's thread does with commands and with what the server says.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::SocketAddr,
+    sync::{
+        Arc, OnceLock,
+        mpsc::{Receiver, TryRecvError},
+    },
+    time::Duration,
+};
+
+use gannet_protocol::{
+    BodyId, BodyLen, CloseCode, CloseReason, ConnectionHandle, Event, ExchangeId, Instant, Misuse,
+    Reply, Stats, Status,
+};
+
+use crate::{
+    event_loop::{self, Outcome, Role},
+    files::{Partial, SourceFile},
+};
+
+use super::{
+    Failure, Lost,
+    command::Command,
+    job::Number,
+    refusals::Refusals,
+    task::{Stage, Task, Verb},
+};
+
+type Hub = event_loop::Hub<Opened>;
+
+/// Most jobs that run at a time: each holds up to three of the 1024 files that a process usually may open, and a program
+/// may hold a server beside the client.
+const MAX_RUNNING: usize = 128;
+/// Commands of a turn.
+const COMMANDS: usize = 256;
+/// Time after which a request that the server did not allow is tried again, if nothing gave reason to before.
+const RETRY: Duration = Duration::from_millis(100);
+/// Time for the server to hear that what it sent is stored, before the connection is closed.
+const LINGER: Duration = Duration::from_millis(500);
+/// Time to say goodbye, which takes one packet.
+const FAREWELL: Duration = Duration::from_millis(200);
+
+/// What a client's thread does with commands and with what the server says.
+#[derive(Debug)]
+pub(super) struct Worker {
+    remote: SocketAddr,
+    connection: Option<ConnectionHandle>,
+    commands: Receiver<Command>,
+    phase: Phase,
+    /// Every job that is not over.
+    tasks: BTreeMap<Number, Task>,
+    /// Those that wait, the next one first.
+    queue: VecDeque<Number>,
+    /// The job of each exchange; of one that waits for its end only, none.
+    exchanges: BTreeMap<ExchangeId, Option<Number>>,
+    /// The server allows no further exchange until then, or until one ends.
+    blocked: Option<Instant>,
+    refusals: Refusals,
+    heard: Heard,
+    fate: Arc<OnceLock<Lost>>,
+}
+
+/// How far the connection is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Phase {
+    /// The server has yet to answer.
+    Connecting {
+        /// Until then.
+        until: Instant,
+    },
+    /// It can be used.
+    Open,
+    /// Nothing new is begun; the last words are on their way.
+    Lingering { until: Instant },
+    /// It is being closed.
+    Closing { until: Instant },
+    /// It is over.
+    Over(CloseReason),
+}
+
+/// When the server was heard.
+#[derive(Clone, Copy, Debug, Default)]
+struct Heard {
+    packets: u64,
+    last: Instant,
+}
+
+/// What the disk says to a job.
+#[derive(Debug)]
+pub(super) enum Opened {
+    Source(Number, Result<SourceFile, Status>),
+    Partial(ExchangeId, Result<Partial, Status>),
+}
+
+impl Worker {
+    pub(super) fn new(
+        remote: SocketAddr,
+        commands: Receiver<Command>,
+        fate: Arc<OnceLock<Lost>>,
+    ) -> Self {
+        Self {
+            remote,
+            connection: None,
+            commands,
+            phase: Phase::Connecting { until: Instant::ZERO },
+            tasks: BTreeMap::new(),
+            queue: VecDeque::new(),
+            exchanges: BTreeMap::new(),
+            blocked: None,
+            refusals: Refusals::default(),
+            heard: Heard::default(),
+            fate,
+        }
+    }
+
+    /// Starts to connect.
+    pub(super) fn dial(&mut self, hub: &mut Hub, now: Instant, until: Instant) {
+        self.connection = Some(hub.endpoint.connect(now, self.remote));
+        self.phase = Phase::Connecting { until };
+        self.heard.last = now;
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The refusals so far.
+    pub(super) fn refusals(&self) -> &Refusals {
+        &self.refusals
+    }
+
+    /// Whether the thread has nothing left to do.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Over(_))
+    }
+
+    /// Takes what the program wants.
+    fn take_commands(&mut self, hub: &mut Hub, now: Instant) {
+        for _ in 0..COMMANDS {
+            match self.commands.try_recv() {
+                Ok(Command::Start(number, task)) => self.queue_up(number, task),
+                Ok(Command::Cancel(number)) => self.cancel(hub, number),
+                Ok(Command::Stats(tell)) => {
+                    let _ = self.stats(hub).map(|stats| tell.send(stats));
+                }
+                Ok(Command::Close) => self.linger(hub, now),
+                Ok(Command::Abort) | Err(TryRecvError::Disconnected) => {
+                    self.give_up_all(hub);
+                    self.close(hub, now);
+                    return;
+                }
+                Err(TryRecvError::Empty) => return,
+            }
+        }
+    }
+
+    fn queue_up(&mut self, number: Number, task: Task) {
+        if self.phase == Phase::Open {
+            self.tasks.insert(number, task);
+            self.queue.push_back(number);
+        } else {
+            task.fail(Failure::Cancelled);
+        }
+    }
+
+    /// Begins what may run and what the disk's threads have room for.
+    fn begin_queued(&mut self, hub: &mut Hub, now: Instant) {
+        while self.blocked.is_none_or(|until| until <= now)
+            && self.tasks.len().saturating_sub(self.queue.len()) < MAX_RUNNING
+            && hub.has_room()
+            && let Some(number) = self.queue.pop_front()
+        {
+            self.blocked = None;
+            self.begin(hub, now, number);
+        }
+    }
+
+    fn begin(&mut self, hub: &mut Hub, now: Instant, number: Number) {
+        let Some(task) = self.tasks.get_mut(&number) else { return };
+        if let (Verb::Put { from, .. }, Stage::Queued) = (&task.verb, &task.stage) {
+            let path = from.clone();
+            task.stage = Stage::Opening;
+            task.since = now;
+            let job = move || Opened::Source(number, SourceFile::open_local(&path));
+            if let Err(status) = hub.submit(job) {
+                self.fail_here(hub, number, status);
+            }
+            return;
+        }
+        self.ask(hub, now, number);
+    }
+
+    /// Sends the request of a job, or queues it again if the server does not allow that now.
+    fn ask(&mut self, hub: &mut Hub, now: Instant, number: Number) {
+        let (Some(connection), Some(task)) = (self.connection, self.tasks.get_mut(&number)) else {
+            return;
+        };
+        let source = match std::mem::replace(&mut task.stage, Stage::Queued) {
+            Stage::Opened(source) => Some(source),
+            _ => None,
+        };
+        let meta = source.as_ref().map(SourceFile::meta);
+        let Some(request) = task.request(meta) else { return };
+        match hub.request(connection, request) {
+            Ok(opened) => {
+                let exchange = opened.exchange;
+                task.since = now;
+                task.stage = Stage::Asked { exchange, hash: None };
+                self.exchanges.insert(exchange, Some(number));
+                if let (Some(body), Some(source)) = (opened.body, source) {
+                    hub.transfers.send_file(body, source);
+                }
+            }
+            Err(Misuse::NoCredit) => {
+                task.stage = source.map_or(Stage::Queued, Stage::Opened);
+                self.queue.push_front(number);
+                self.blocked = Some(now + RETRY);
+            }
+            // The connection is ending, and its end ends this job.
+            Err(Misuse::Closing | Misuse::Over | Misuse::OutOfPlace) => {}
+        }
+    }
+
+    fn opened(&mut self, hub: &mut Hub, now: Instant, number: Number, source: SourceFile) {
+        let Some(task) = self.tasks.get_mut(&number) else { return };
+        if let BodyLen::Known(len) = source.meta().len {
+            task.meter.set_total(len);
+        }
+        task.stage = Stage::Opened(source);
+        self.ask(hub, now, number);
+    }
+
+    /// Takes the server's answer.
+    fn answered(&mut self, hub: &mut Hub, now: Instant, exchange: ExchangeId, reply: Reply) {
+        let Some(number) = self.number(exchange) else { return };
+        let Some(task) = self.tasks.get(&number) else { return };
+        match (&task.verb, reply, hub.body(exchange)) {
+            (Verb::Get { to, .. }, Reply::Meta(meta), Some(body)) => {
+                if let BodyLen::Known(len) = meta.len {
+                    task.meter.set_total(len);
+                }
+                hub.transfers.receive_file(body, &meta);
+                let path = to.clone();
+                let job = move || Opened::Partial(exchange, Partial::create_local(&path, meta.len));
+                if let Err(status) = hub.submit(job) {
+                    self.fail_here(hub, number, status);
+                }
+            }
+            (Verb::List { .. }, Reply::Listing, Some(body)) => hub.transfers.receive_memory(body),
+            (_, reply, _) => {
+                let result = task.answered(now, reply);
+                self.conclude(hub, exchange, number, result, Status::Unsupported);
+            }
+        }
+    }
+
+    /// Ends a job that has told of its success, or tells of its failure.
+    fn conclude(
+        &mut self,
+        hub: &mut Hub,
+        exchange: ExchangeId,
+        number: Number,
+        result: Result<(), Failure>,
+        status: Status,
+    ) {
+        match result {
+            Ok(()) => {
+                self.tasks.remove(&number);
+                self.exchanges.insert(exchange, None);
+            }
+            Err(failure) => self.fail(hub, number, failure, status),
+        }
+    }
+
+    /// Ends a job with a failure; `status` tells it to the server, if that was asked.
+    fn fail(&mut self, hub: &mut Hub, number: Number, failure: Failure, status: Status) {
+        let Some(task) = self.tasks.remove(&number) else { return };
+        self.queue.retain(|queued| *queued != number);
+        if let Some(exchange) = task.exchange() {
+            self.exchanges.remove(&exchange);
+            self.blocked = None;
+            hub.fail(exchange, status, 0);
+        }
+        task.fail(failure);
+    }
+
+    /// The same for a failure of this side's files.
+    fn fail_here(&mut self, hub: &mut Hub, number: Number, status: Status) {
+        if let Some(task) = self.tasks.get(&number) {
+            let failure = task.local_failure(status);
+            self.fail(hub, number, failure, status);
+        }
+    }
+
+    fn cancel(&mut self, hub: &mut Hub, number: Number) {
+        self.fail(hub, number, Failure::Cancelled, Status::Cancelled);
+    }
+
+    fn give_up_all(&mut self, hub: &mut Hub) {
+        while let Some((number, _)) = self.tasks.first_key_value() {
+            let number = *number;
+            self.cancel(hub, number);
+        }
+    }
+
+    /// Begins a polite end: what is stored is to be heard of.
+    fn linger(&mut self, hub: &mut Hub, now: Instant) {
+        self.give_up_all(hub);
+        if self.phase == Phase::Open {
+            self.phase = Phase::Lingering { until: now + LINGER };
+        }
+    }
+
+    fn close(&mut self, hub: &mut Hub, now: Instant) {
+        if let Some(mut session) = self.connection.and_then(|connection| hub.session(connection)) {
+            session.close(CloseCode::Done);
+            self.phase = Phase::Closing { until: now + FAREWELL };
+        } else {
+            self.phase = Phase::Over(CloseReason::Local);
+        }
+    }
+
+    /// The connection is over, and not by our wish.
+    pub(super) fn lose(&mut self, now: Instant, reason: CloseReason, refused: bool) {
+        let silent = now.saturating_since(self.heard.last);
+        let lost = Lost { remote: self.remote, reason, refused, silent };
+        if self.phase == Phase::Open {
+            // What a job tells has to be told by the client, too.
+            let _ = self.fate.set(lost);
+        }
+        for task in std::mem::take(&mut self.tasks).into_values() {
+            task.fail(Failure::Lost(lost));
+        }
+        self.phase = Phase::Over(reason);
+    }
+
+    fn stats(&self, hub: &mut Hub) -> Option<Stats> {
+        Some(hub.session(self.connection?)?.stats())
+    }
+
+    fn number(&self, exchange: ExchangeId) -> Option<Number> {
+        self.exchanges.get(&exchange).copied().flatten()
+    }
+
+    fn update_meters(&self, hub: &Hub) {
+        for task in self.tasks.values() {
+            if let Some(bytes) = task.exchange().and_then(|exchange| hub.progress(exchange)) {
+                task.meter.set_done(bytes);
+            }
+        }
+    }
+
+    /// Goes on with the end when its time has come.
+    fn advance(&mut self, hub: &mut Hub, now: Instant) {
+        match self.phase {
+            Phase::Lingering { until } if self.exchanges.is_empty() || until <= now => {
+                self.close(hub, now);
+            }
+            Phase::Closing { until } if until <= now => {
+                self.phase = Phase::Over(CloseReason::Local);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Role for Worker {
+    type Done = Opened;
+
+    fn handle_event(&mut self, hub: &mut Hub, now: Instant, event: Event) {
+        match event {
+            Event::Connected(_) => self.phase = Phase::Open,
+            Event::Closed(_, reason) => self.lose(now, reason, false),
+            Event::Reply { exchange, reply, .. } => self.answered(hub, now, exchange, reply),
+            Event::Finished(exchange) => {
+                self.blocked = None;
+                if let Some(Some(number)) = self.exchanges.remove(&exchange)
+                    && let Some(task) = self.tasks.remove(&number)
+                {
+                    // It ended without an answer that fits.
+                    task.fail(Failure::Remote { status: Status::Unsupported, detail: 0 });
+                }
+            }
+            Event::Failed { exchange, status, detail } => {
+                self.blocked = None;
+                if let Some(Some(number)) = self.exchanges.remove(&exchange)
+                    && let Some(task) = self.tasks.remove(&number)
+                {
+                    task.fail(task.remote_failure(status, detail));
+                }
+            }
+            // Requests come to servers; the loop keeps what concerns bodies.
+            Event::Request { .. } | Event::Note { .. } | Event::Released { .. } => {}
+        }
+    }
+
+    fn handle_outcome(
+        &mut self,
+        hub: &mut Hub,
+        now: Instant,
+        exchange: ExchangeId,
+        _body: BodyId,
+        outcome: Outcome,
+    ) {
+        let Some(number) = self.number(exchange) else { return };
+        let Some(task) = self.tasks.get_mut(&number) else { return };
+        match outcome {
+            Outcome::Read(read) => {
+                if let Stage::Asked { hash, .. } = &mut task.stage {
+                    *hash = Some(read);
+                }
+            }
+            Outcome::Stored { len, hash } => {
+                task.fetched(now, len, hash);
+                hub.finish(exchange);
+                self.conclude(hub, exchange, number, Ok(()), Status::Io);
+            }
+            Outcome::Collected(bytes) => {
+                let result = task.listed(&bytes);
+                if result.is_ok() {
+                    hub.finish(exchange);
+                }
+                self.conclude(hub, exchange, number, result, Status::Corrupt);
+            }
+            Outcome::Failed(status) => self.fail_here(hub, number, status),
+        }
+    }
+
+    fn handle_done(&mut self, hub: &mut Hub, now: Instant, opened: Opened) {
+        match opened {
+            Opened::Source(number, Ok(source)) => self.opened(hub, now, number, source),
+            Opened::Source(number, Err(status)) => self.fail_here(hub, number, status),
+            Opened::Partial(exchange, partial) => match hub.body(exchange) {
+                Some(body) => hub.transfers.open(body, partial),
+                None => hub.discard(partial),
+            },
+        }
+    }
+
+    fn handle_refused(&mut self, hub: &mut Hub, now: Instant, count: u32) {
+        let heard = self.stats(hub).map_or(0, |stats| stats.packets_received);
+        if self.refusals.add(now, count, heard) && self.phase == Phase::Open {
+            let silence = now.saturating_since(self.heard.last);
+            self.lose(now, CloseReason::Silence(silence), true);
+        }
+    }
+
+    fn handle_turn(&mut self, hub: &mut Hub, now: Instant) {
+        if matches!(self.phase, Phase::Connecting { .. } | Phase::Over(_)) {
+            return;
+        }
+        if let Some(stats) = self.stats(hub)
+            && stats.packets_received != self.heard.packets
+        {
+            self.heard = Heard { packets: stats.packets_received, last: now };
+        }
+        self.take_commands(hub, now);
+        self.begin_queued(hub, now);
+        self.update_meters(hub);
+        self.advance(hub, now);
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Connecting { until } | Phase::Lingering { until } | Phase::Closing { until } => {
+                Some(until)
+            }
+            Phase::Open if !self.queue.is_empty() => self.blocked,
+            Phase::Open | Phase::Over(_) => None,
+        }
+    }
+}

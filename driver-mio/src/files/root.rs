@@ -1,0 +1,149 @@
+//! The directory that a server shares.
+
+use std::{ffi::OsString, io, path::Path, sync::Arc};
+
+use cap_std::{
+    ambient_authority,
+    fs::{Dir, OpenOptions, OpenOptionsExt},
+};
+use gannet_protocol::{BodyLen, Destination, Name, Status};
+
+use super::{
+    Listing, Partial, SourceFile,
+    source_file::expect_regular,
+    status::{status_of, status_of_name},
+};
+use crate::sys::files::{OPEN_UNTOUCHED, path_of, rename_to_free};
+
+/// A held directory, out of which no name leads: neither by its components nor by symbolic links, whenever they
+/// are put there.
+///
+/// Every call blocks on the disk; share it with the disk's threads in an [`Arc`].
+#[derive(Debug)]
+pub(crate) struct Root {
+    dir: Arc<Dir>,
+}
+
+impl Root {
+    /// Holds the directory `path`.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let dir = Dir::open_ambient_dir(path, ambient_authority())?;
+        Ok(Self { dir: Arc::new(dir) })
+    }
+
+    /// Opens a file to be sent.
+    ///
+    /// # Errors
+    /// [`Status::NotFound`], [`Status::Denied`], [`Status::IsDirectory`]; [`Status::NotRegular`] at once, and without
+    /// touching it, for a fifo, socket or device; others of the system's.
+    pub(crate) fn open_source(&self, name: &Name) -> Result<SourceFile, Status> {
+        let path = path_of(name.as_bytes());
+        let found = self.dir.metadata(path).map_err(|error| status_of_name(&error))?;
+        expect_regular(found.is_file(), found.is_dir())?;
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(OPEN_UNTOUCHED);
+        let file = self.dir.open_with(path, &options).map_err(|error| status_of_name(&error))?;
+        SourceFile::new(file.into_std())
+    }
+
+    /// Tells under which name a file for `to` will stand.
+    ///
+    /// # Errors
+    /// [`Status::NotFound`] if there is no directory for it, [`Status::IsDirectory`] or [`Status::NotRegular`] if the
+    /// name is taken by what must not be replaced, [`Status::NotDirectory`], [`Status::Denied`]; others of the system's.
+    pub(crate) fn resolve(&self, to: &Destination) -> Result<Name, Status> {
+        let name = match &to.path {
+            None => to.leaf.clone(),
+            Some(path) => match self.look(path)? {
+                Found::Directory => path.join(&to.leaf).map_err(|_| Status::Unnameable)?,
+                Found::Nothing if to.into_directory => return Err(Status::NotFound),
+                _ if to.into_directory => return Err(Status::NotDirectory),
+                _ => path.clone(),
+            },
+        };
+        match self.look(&name)? {
+            Found::Directory => return Err(Status::IsDirectory),
+            Found::Other => return Err(Status::NotRegular),
+            Found::File => {}
+            Found::Nothing => drop(self.directory_of(&name)?),
+        }
+        Ok(name)
+    }
+
+    /// Prepares to write a file that will stand under `name`.
+    ///
+    /// # Errors
+    /// [`Status::Full`] if `len` is known and does not fit; [`Status::NotFound`] if its directory is missing; others
+    /// of the system's.
+    pub(crate) fn create_partial(&self, name: &Name, len: BodyLen) -> Result<Partial, Status> {
+        Partial::create(self.directory_of(name)?, leaf_of(name), len)
+    }
+
+    /// Gives a file or directory another name, which must be free. A symbolic link is renamed itself, unless it leads out.
+    ///
+    /// # Errors
+    /// [`Status::Exists`] if `to` exists or is `from`, [`Status::NotFound`], [`Status::BadName`] for a move of a directory
+    /// into itself, [`Status::Unsupported`] for a move to another file system; others of the system's.
+    pub(crate) fn rename(&self, from: &Name, to: &Name) -> Result<(), Status> {
+        // Whether a dangling link leads out cannot be told: it is moved as it is, and leads nowhere.
+        self.look(from)?;
+        let from_dir = self.directory_of(from)?;
+        let to_dir = self.directory_of(to)?;
+        rename_to_free(&from_dir, leaf_of(from).as_ref(), &to_dir, leaf_of(to).as_ref()).map_err(
+            |error| match error.kind() {
+                io::ErrorKind::CrossesDevices => Status::Unsupported,
+                io::ErrorKind::InvalidInput if is_below(to, from) => Status::BadName,
+                _ => status_of_name(&error),
+            },
+        )
+    }
+
+    /// Starts to list a directory, or the root.
+    ///
+    /// # Errors
+    /// [`Status::NotFound`], [`Status::NotDirectory`], [`Status::Denied`]; others of the system's.
+    pub(crate) fn list(&self, dir: Option<&Name>) -> Result<Listing, Status> {
+        Listing::open(Arc::clone(&self.dir), dir.cloned())
+    }
+
+    /// Holds the directory that `name` stands in.
+    fn directory_of(&self, name: &Name) -> Result<Dir, Status> {
+        match name.parent() {
+            Some(parent) => self
+                .dir
+                .open_dir(path_of(parent.as_bytes()))
+                .map_err(|error| status_of_name(&error)),
+            None => self.dir.try_clone().map_err(|error| status_of(&error)),
+        }
+    }
+
+    /// Looks at what `name` is, through symbolic links that stay inside.
+    fn look(&self, name: &Name) -> Result<Found, Status> {
+        match self.dir.metadata(path_of(name.as_bytes())) {
+            Ok(found) if found.is_dir() => Ok(Found::Directory),
+            Ok(found) if found.is_file() => Ok(Found::File),
+            Ok(_) => Ok(Found::Other),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
+            Err(error) => Err(status_of_name(&error)),
+        }
+    }
+}
+
+/// What a name was when we looked.
+enum Found {
+    Directory,
+    File,
+    Other,
+    Nothing,
+}
+
+fn leaf_of(name: &Name) -> OsString {
+    path_of(name.leaf().as_bytes()).as_os_str().to_owned()
+}
+
+fn is_below(name: &Name, dir: &Name) -> bool {
+    name.as_bytes().strip_prefix(dir.as_bytes()).is_some_and(|rest| rest.starts_with(b"/"))
+}

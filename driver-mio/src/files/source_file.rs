@@ -1,0 +1,176 @@
+//! A file that is read to be sent.
+
+use std::{
+    fs::{self, File, Metadata, OpenOptions},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+
+use gannet_protocol::{BodyLen, End, Identity, MAX_BODY, Meta, Status};
+
+use super::status::{status_of, status_of_name};
+use crate::sys::files::{OPEN_UNTOUCHED, file_number, mode_of, modified, read_exact_at};
+
+/// An open regular file, and what it was like when it was opened.
+#[derive(Debug)]
+pub(crate) struct SourceFile {
+    file: File,
+    meta: Meta,
+    len: u64,
+}
+
+impl SourceFile {
+    /// Opens a file of this machine's user, following symbolic links as users expect. Blocks on the disk.
+    ///
+    /// # Errors
+    /// The system's; [`Status::IsDirectory`], or [`Status::NotRegular`] for a fifo, socket or device, which is
+    /// not touched.
+    pub(crate) fn open_local(path: &Path) -> Result<Self, Status> {
+        let metadata = fs::metadata(path).map_err(|error| status_of_name(&error))?;
+        expect_regular(metadata.is_file(), metadata.is_dir())?;
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(OPEN_UNTOUCHED)
+            .open(path)
+            .map_err(|error| status_of_name(&error))?;
+        Self::new(file)
+    }
+
+    /// Takes a file that was opened, and looks again at what it is: its name may have changed hands since the look before.
+    pub(super) fn new(file: File) -> Result<Self, Status> {
+        let metadata = file.metadata().map_err(|error| status_of(&error))?;
+        expect_regular(metadata.is_file(), metadata.is_dir())?;
+        let len = metadata.len();
+        if len > MAX_BODY {
+            return Err(Status::TooLarge);
+        }
+        let meta = Meta {
+            len: BodyLen::Known(len),
+            mode: mode_of(&metadata),
+            modified: modified(&metadata),
+            identity: identity_of(&metadata),
+        };
+        Ok(Self { file, meta, len })
+    }
+
+    /// Its length, mode, time and identity as they were at the opening.
+    pub(crate) fn meta(&self) -> Meta {
+        self.meta
+    }
+
+    /// How long it was at the opening, in bytes.
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Fills `buf` with what stands at `offset`. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`Status::Changed`] if the file ends before; the system's.
+    pub(crate) fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), Status> {
+        read_exact_at(&self.file, buf, offset).map_err(|error| status_of(&error))
+    }
+
+    /// What to say after its last byte was read: whether it is still what it was at the opening. Blocks on the disk.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn end(&self) -> Result<End, Status> {
+        let identity = identity_of(&self.file.metadata().map_err(|error| status_of(&error))?);
+        Ok(End { len: self.len, identity, stable: identity == self.meta.identity })
+    }
+}
+
+/// Tells what is not a regular file.
+pub(super) fn expect_regular(is_file: bool, is_directory: bool) -> Result<(), Status> {
+    match (is_file, is_directory) {
+        (true, _) => Ok(()),
+        (_, true) => Err(Status::IsDirectory),
+        _ => Err(Status::NotRegular),
+    }
+}
+
+/// A hash of what tells this state of this file from any other: device, inode, length, time of modification.
+fn identity_of(metadata: &Metadata) -> Identity {
+    let mut hasher = blake3::Hasher::new();
+    for number in file_number(metadata) {
+        hasher.update(&number.to_le_bytes());
+    }
+    let time = modified(metadata);
+    hasher.update(&metadata.len().to_le_bytes());
+    hasher.update(&time.secs().to_le_bytes());
+    hasher.update(&time.nanos().to_le_bytes());
+    let mut identity = [0; 16];
+    hasher.finalize_xof().fill(&mut identity);
+    Identity(identity)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_change_of_content_or_time_is_told_at_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs::write(&path, "0123456789").unwrap();
+        let source = SourceFile::open_local(&path).unwrap();
+        let mut read = [0; 4];
+        source.read_at(3, &mut read).unwrap();
+        assert_eq!(&read, b"3456");
+        let end = source.end().unwrap();
+        assert_eq!(end, End { len: 10, identity: source.meta().identity, stable: true });
+
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"more").unwrap();
+        let end = source.end().unwrap();
+        assert!(!end.stable && end.len == 10 && end.identity != source.meta().identity);
+    }
+
+    #[test]
+    fn a_file_that_shrinks_has_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs::write(&path, [7; 5000]).unwrap();
+        let source = SourceFile::open_local(&path).unwrap();
+        OpenOptions::new().write(true).open(&path).unwrap().set_len(100).unwrap();
+        assert_eq!(source.read_at(0, &mut [0; 5000]), Err(Status::Changed));
+    }
+
+    #[test]
+    fn an_equal_file_elsewhere_is_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let [a, b] = ["a", "b"].map(|name| {
+            let path = dir.path().join(name);
+            let file = File::create(&path).unwrap();
+            crate::sys::files::set_modified(&file, gannet_protocol::FileTime::new(9, 9)).unwrap();
+            SourceFile::open_local(&path).unwrap().meta()
+        });
+        assert_eq!((a.len, a.modified), (b.len, b.modified));
+        assert_ne!(a.identity, b.identity);
+    }
+
+    #[test]
+    fn what_is_no_file_is_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = |path: &Path| SourceFile::open_local(path).map(drop);
+        assert_eq!(open(dir.path()), Err(Status::IsDirectory));
+        assert_eq!(open(Path::new("/dev/null")), Err(Status::NotRegular));
+        assert_eq!(open(&dir.path().join("missing")), Err(Status::NotFound));
+        assert_eq!(open(&dir.path().join("x".repeat(300))), Err(Status::Unnameable));
+        assert_eq!(open(Path::new("a\0b")), Err(Status::Unnameable));
+    }
+
+    /// Over the largest body, without a byte on the disk.
+    #[test]
+    fn a_file_over_the_greatest_length_is_refused() {
+        let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        let path = dir.path().join("huge");
+        let file = File::create(&path).unwrap();
+        match file.set_len(MAX_BODY + 1) {
+            Ok(()) => assert_eq!(SourceFile::open_local(&path).map(drop), Err(Status::TooLarge)),
+            Err(error) => eprintln!("SKIPPED: no sparse file of 2^60 bytes here: {error}"),
+        }
+    }
+}

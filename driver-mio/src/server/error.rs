@@ -1,0 +1,39 @@
+//! Why a server cannot start.
+
+use std::{error, fmt, io, net::SocketAddr, path::PathBuf};
+
+/// Why a server cannot start.
+#[derive(Debug)]
+pub enum ServerError {
+    /// The directory to share cannot be opened.
+    Root {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The address cannot be bound, or the system has nothing left to serve it with: no thread, no timer.
+    Bind {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root { path, .. } => write!(f, "cannot open the directory {}", path.display()),
+            Self::Bind { address, .. } => write!(f, "cannot listen at {address}"),
+        }
+    }
+}
+
+impl error::Error for ServerError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Root { error, .. } | Self::Bind { error, .. } => Some(error),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! A request that is being served.
+
+use std::{fmt, net::SocketAddr};
+
+use gannet_protocol::{Instant, Name, Request, Status};
+
+/// A request that is being served, and what its line in the log will say.
+#[derive(Debug)]
+pub(super) struct Served {
+    who: SocketAddr,
+    verb: Verb,
+    what: String,
+    since: Instant,
+    pub(super) stage: Stage,
+}
+
+/// How far a request is.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// It waits for its turn.
+    Waiting(Request),
+    /// Something of it is on a disk's thread, or its body is on its way.
+    Running,
+    /// The same for a file that is received, and will stand under this name.
+    Receiving(Name),
+    /// All was said and it was yes, with this many bytes; the other side has yet to hear it.
+    Answered(u64),
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Verb {
+    Get,
+    Put,
+    List,
+    Rename,
+    Exit,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ending {
+    Done,
+    Failed(Status),
+    /// Its connection is over.
+    Lost,
+}
+
+impl Served {
+    pub(super) fn new(who: SocketAddr, request: Request, since: Instant) -> Self {
+        let (verb, what) = match &request {
+            Request::Get(name) => (Verb::Get, name.to_string()),
+            Request::Put(put) => {
+                (Verb::Put, put.to.path.as_ref().unwrap_or(&put.to.leaf).to_string())
+            }
+            Request::List(Some(dir)) => (Verb::List, dir.to_string()),
+            Request::List(None) => (Verb::List, ".".to_owned()),
+            Request::Rename { from, to } => (Verb::Rename, format!("{from} -> {to}")),
+            Request::Exit { force: false } => (Verb::Exit, "-".to_owned()),
+            Request::Exit { force: true } => (Verb::Exit, "force".to_owned()),
+        };
+        Self { who, verb, what, since, stage: Stage::Waiting(request) }
+    }
+
+    /// Begins, if that has not happened.
+    pub(super) fn begin(&mut self) -> Option<Request> {
+        if !matches!(self.stage, Stage::Waiting(_)) {
+            return None;
+        }
+        match std::mem::replace(&mut self.stage, Stage::Running) {
+            Stage::Waiting(request) => Some(request),
+            _ => None,
+        }
+    }
+
+    /// Settles under which name a received file will stand: below a directory, it is another than was asked for.
+    pub(super) fn settle_name(&mut self, name: Name) {
+        self.what = name.to_string();
+        self.stage = Stage::Receiving(name);
+    }
+
+    /// Whether it moves a file.
+    pub(super) fn is_transfer(&self) -> bool {
+        matches!(self.verb, Verb::Get | Verb::Put)
+    }
+
+    /// Writes its line. `moved` is what is known of a body's way.
+    pub(super) fn log(&self, now: Instant, moved: Option<u64>, ending: Ending) {
+        let Self { who, verb, what, since, stage } = self;
+        let seconds = now.saturating_since(*since).as_secs_f64();
+        let bytes = match stage {
+            Stage::Answered(bytes) => *bytes,
+            _ => moved.unwrap_or(0),
+        };
+        log::info!(
+            target: "gannet::request",
+            "{who} {verb} {what} {bytes} bytes {seconds:.3} s: {ending}"
+        );
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Get => "get",
+            Self::Put => "put",
+            Self::List => "list",
+            Self::Rename => "rename",
+            Self::Exit => "exit",
+        })
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done => f.write_str("done"),
+            Self::Failed(status) => status.fmt(f),
+            Self::Lost => f.write_str("connection lost"),
+        }
+    }
+}

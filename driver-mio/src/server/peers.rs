@@ -1,0 +1,102 @@
+//! The connections of a server, and whose request is next.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::SocketAddr,
+};
+
+use gannet_protocol::{ConnectionHandle, ExchangeId};
+
+/// Most requests that run at a time: each holds up to three of the 1024 files that a process usually may open, and a program
+/// may hold a client beside the server.
+const MAX_RUNNING: usize = 128;
+/// Most of them for one connection, so that a client which stalls all of its own leaves some to others.
+const MAX_RUNNING_EACH: usize = 64;
+
+/// The connections of a server. Those that may run next are the ones that have least.
+#[derive(Debug, Default)]
+pub(super) struct Peers(BTreeMap<ConnectionHandle, Peer>);
+
+#[derive(Debug)]
+struct Peer {
+    remote: SocketAddr,
+    running: usize,
+    /// Whether it is being closed.
+    closing: bool,
+    /// As many as the endpoint lets a client open.
+    waiting: VecDeque<ExchangeId>,
+}
+
+impl Peers {
+    pub(super) fn add(&mut self, connection: ConnectionHandle, remote: SocketAddr) {
+        let peer = Peer { remote, running: 0, closing: false, waiting: VecDeque::new() };
+        self.0.entry(connection).or_insert(peer);
+    }
+
+    pub(super) fn remove(&mut self, connection: ConnectionHandle) {
+        self.0.remove(&connection);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Where the connection led when it was new.
+    pub(super) fn remote(&self, connection: ConnectionHandle) -> Option<SocketAddr> {
+        self.0.get(&connection).map(|peer| peer.remote)
+    }
+
+    /// The connections that are to be closed now and were not before: all, or those on which nothing runs.
+    pub(super) fn close(&mut self, all: bool) -> Vec<ConnectionHandle> {
+        let mut closed = Vec::new();
+        for (connection, peer) in &mut self.0 {
+            if !peer.closing && (all || peer.running == 0 && peer.waiting.is_empty()) {
+                peer.closing = true;
+                closed.push(*connection);
+            }
+        }
+        closed
+    }
+
+    /// Queues a request.
+    pub(super) fn wait(&mut self, exchange: ExchangeId) {
+        if let Some(peer) = self.0.get_mut(&exchange.connection()) {
+            peer.waiting.push_back(exchange);
+        }
+    }
+
+    /// Counts a request as running that waits for nobody.
+    pub(super) fn run(&mut self, exchange: ExchangeId) {
+        if let Some(peer) = self.0.get_mut(&exchange.connection()) {
+            peer.running += 1;
+        }
+    }
+
+    /// The request that may run now; it counts as running.
+    pub(super) fn next(&mut self) -> Option<ExchangeId> {
+        if self.0.values().map(|peer| peer.running).sum::<usize>() >= MAX_RUNNING {
+            return None;
+        }
+        let may_run =
+            |peer: &&mut Peer| !peer.waiting.is_empty() && peer.running < MAX_RUNNING_EACH;
+        let peer = self.0.values_mut().filter(may_run).min_by_key(|peer| peer.running)?;
+        let exchange = peer.waiting.pop_front()?;
+        peer.running += 1;
+        Some(exchange)
+    }
+
+    /// Forgets a request, whether it waits or runs.
+    pub(super) fn end(&mut self, exchange: ExchangeId) {
+        if let Some(peer) = self.0.get_mut(&exchange.connection()) {
+            match peer.waiting.iter().position(|waiting| *waiting == exchange) {
+                Some(at) => drop(peer.waiting.remove(at)),
+                None => peer.running = peer.running.saturating_sub(1),
+            }
+        }
+    }
+
+    /// All requests that wait.
+    pub(super) fn waiting(&self) -> Vec<ExchangeId> {
+        self.0.values().flat_map(|peer| peer.waiting.iter().copied()).collect()
+    }
+}

@@ -1,0 +1,170 @@
+//! Whether a body that is received is what was sent.
+
+use std::collections::BTreeMap;
+
+use gannet_protocol::{BodyLen, Hash, Status};
+
+use crate::hash::{GroupHash, HashTree, Hashed};
+
+/// Most groups whose hashes are known before their bytes: they are those that the sender read and whose packets are
+/// still on their way, lost, or not yet sent: 4 GiB of them.
+const MAX_EXPECTED: usize = 4096;
+
+/// Compares what a body's groups hash to with what they must.
+#[derive(Debug)]
+pub(super) struct Checks {
+    tree: HashTree,
+    len: BodyLen,
+    group_len: u64,
+    /// What the sender said of groups that are not hashed yet.
+    expected: BTreeMap<u64, Hash>,
+    /// What groups hash to of which the sender has not said anything yet.
+    computed: BTreeMap<u64, Hash>,
+    /// How many groups are what they must be.
+    verified: u64,
+}
+
+impl Checks {
+    /// Knows nothing yet of a body of that length.
+    pub(super) fn new(len: BodyLen) -> Self {
+        Self {
+            tree: HashTree::new(len),
+            len,
+            group_len: len.group_len(),
+            expected: BTreeMap::new(),
+            computed: BTreeMap::new(),
+            verified: 0,
+        }
+    }
+
+    /// Takes what the sender says that a group must hash to.
+    ///
+    /// # Errors
+    /// [`Status::Corrupt`] if it does not, or there is no such group; [`Status::Overloaded`] if too many are told ahead.
+    pub(super) fn expect(&mut self, index: u64, hash: Hash) -> Result<(), Status> {
+        if let Some(computed) = self.computed.remove(&index) {
+            return self.compare(computed, hash);
+        }
+        if let BodyLen::Known(len) = self.len
+            && index >= len.div_ceil(self.group_len)
+        {
+            return Err(Status::Corrupt);
+        }
+        if self.expected.len() >= MAX_EXPECTED {
+            return Err(Status::Overloaded);
+        }
+        match self.expected.insert(index, hash) {
+            Some(before) if before != hash => Err(Status::Corrupt),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes what a piece of the body hashes to.
+    ///
+    /// # Errors
+    /// [`Status::Corrupt`] if that is not what it must.
+    pub(super) fn add(&mut self, start: u64, len: u64, hashed: Hashed) -> Result<(), Status> {
+        let group = self.tree.insert(start, len, hashed);
+        group.map_or(Ok(()), |group| self.check(group))
+    }
+
+    /// Settles the length of a body of open length.
+    ///
+    /// # Errors
+    /// [`Status::Corrupt`] if the last group is not what it must be.
+    pub(super) fn end(&mut self, len: u64) -> Result<(), Status> {
+        self.len = BodyLen::Known(len);
+        let group = self.tree.end(len);
+        group.map_or(Ok(()), |group| self.check(group))
+    }
+
+    /// The hash of the whole body, once every group is what it must be.
+    pub(super) fn root(&self) -> Option<Hash> {
+        let BodyLen::Known(len) = self.len else { return None };
+        let all = self.verified == len.div_ceil(self.group_len);
+        if all { self.tree.root() } else { None }
+    }
+
+    fn check(&mut self, group: GroupHash) -> Result<(), Status> {
+        match self.expected.remove(&group.index) {
+            Some(expected) => self.compare(group.hash, expected),
+            None => {
+                self.computed.insert(group.index, group.hash);
+                Ok(())
+            }
+        }
+    }
+
+    fn compare(&mut self, computed: Hash, expected: Hash) -> Result<(), Status> {
+        if computed != expected {
+            return Err(Status::Corrupt);
+        }
+        self.verified += 1;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gannet_protocol::BLOCK_LEN;
+
+    use super::*;
+    use crate::hash::hash_piece;
+
+    /// Two groups and a bit, as hashes and as what the sender says of them.
+    fn body() -> (u64, Vec<(u64, u64, Hashed)>, Vec<Hash>) {
+        let mut tree = HashTree::new(BodyLen::Known(2 * BLOCK_LEN + 9));
+        let mut pieces = Vec::new();
+        let mut groups = Vec::new();
+        for (i, len) in [BLOCK_LEN, BLOCK_LEN, 9].into_iter().enumerate() {
+            let start = i as u64 * BLOCK_LEN;
+            let hashed = hash_piece(start, &vec![i as u8; len as usize]);
+            groups.extend(tree.insert(start, len, hashed).map(|group| group.hash));
+            pieces.push((start, len, hashed));
+        }
+        (2 * BLOCK_LEN + 9, pieces, groups)
+    }
+
+    #[test]
+    fn bytes_and_hashes_come_in_any_order() {
+        let (len, pieces, groups) = body();
+        for body_len in [BodyLen::Known(len), BodyLen::Open] {
+            let mut checks = Checks::new(body_len);
+            checks.expect(2, groups[2]).unwrap();
+            checks.add(pieces[2].0, pieces[2].1, pieces[2].2).unwrap();
+            checks.add(pieces[0].0, pieces[0].1, pieces[0].2).unwrap();
+            checks.expect(0, groups[0]).unwrap();
+            checks.end(len).unwrap();
+            checks.expect(1, groups[1]).unwrap();
+            assert_eq!(checks.root(), None);
+            checks.add(pieces[1].0, pieces[1].1, pieces[1].2).unwrap();
+            assert!(checks.root().is_some());
+        }
+    }
+
+    #[test]
+    fn a_wrong_hash_is_found_whenever_it_comes() {
+        let (len, pieces, groups) = body();
+        let (start, piece_len, hashed) = pieces[1];
+        let mut early = Checks::new(BodyLen::Known(len));
+        early.expect(1, groups[0]).unwrap();
+        assert_eq!(early.add(start, piece_len, hashed), Err(Status::Corrupt));
+        let mut late = Checks::new(BodyLen::Known(len));
+        late.add(start, piece_len, hashed).unwrap();
+        assert_eq!(late.expect(1, groups[0]), Err(Status::Corrupt));
+        let mut twice = Checks::new(BodyLen::Known(len));
+        twice.expect(1, groups[1]).unwrap();
+        assert_eq!(twice.expect(1, groups[1]), Ok(()));
+        assert_eq!(twice.expect(1, groups[0]), Err(Status::Corrupt));
+        assert_eq!(twice.expect(3, groups[0]), Err(Status::Corrupt), "there is no such group");
+    }
+
+    #[test]
+    fn hashes_told_ahead_are_bounded() {
+        let mut checks = Checks::new(BodyLen::Open);
+        for index in 0..MAX_EXPECTED as u64 {
+            checks.expect(index, [0; 32]).unwrap();
+        }
+        assert_eq!(checks.expect(1 << 40, [0; 32]), Err(Status::Overloaded));
+    }
+}

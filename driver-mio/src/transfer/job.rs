@@ -1,0 +1,243 @@
+//! What a disk's thread does for a transfer.
+
+use std::{
+    fmt,
+    fs::File,
+    io::{self, ErrorKind, Read},
+    sync::Arc,
+};
+
+use gannet_protocol::{BLOCK_LEN, BodyId, End, FileTime, Mode, Status};
+
+use super::{
+    buffers::{Buffer, Grant},
+    stage::Piece,
+};
+use crate::{
+    disk::Pace,
+    files::{Partial, SourceFile, status_of},
+    hash::{Hashed, PieceHasher, hash_piece},
+    sys::files::{read_exact_at, write_all_at},
+};
+
+/// Bytes that are read back at once to be hashed: enough for the hash to be fast.
+const READ_BACK: usize = 64 * 1024;
+
+/// A piece of work that may block on the disk.
+#[derive(Debug)]
+#[must_use = "a transfer waits for it"]
+pub(crate) struct Job {
+    pub(super) body: BodyId,
+    pub(super) work: Work,
+}
+
+/// What came of a [`Job`].
+#[derive(Debug)]
+#[must_use = "a transfer waits for it"]
+pub(crate) struct Done {
+    pub(super) body: BodyId,
+    pub(super) outcome: Outcome,
+}
+
+/// Something that can be read once, from its start to its end.
+pub(super) struct Stream(pub(super) Box<dyn Read + Send>);
+
+/// What to do.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// Read a span for the first time, and hash it; the last one tells the file's end too.
+    Read { file: Arc<SourceFile>, start: u64, buffer: Buffer, last: bool },
+    /// Read a span again.
+    ReadAgain { file: Arc<SourceFile>, start: u64, buffer: Buffer },
+    /// See whether a file that was read is what it was.
+    End { file: Arc<SourceFile> },
+    /// Read on in a stream, as much as `buffer` takes.
+    Produce { stream: Stream, start: u64, buffer: Vec<u8> },
+    /// Hash and write a whole block.
+    Write { file: Arc<File>, start: u64, len: u64, buffer: Buffer, backlog: Grant },
+    /// Write parts of the block at `start`.
+    WritePieces { file: Arc<File>, start: u64, pieces: Vec<Piece>, backlog: Grant },
+    /// Hash a block that was written in pieces.
+    ReadBack { file: Arc<File>, start: u64, len: u64 },
+    /// Put a file in place.
+    Publish { partial: Partial, mode: Mode, modified: FileTime },
+    /// Remove a file that is not wanted any more.
+    Discard { partial: Partial },
+    /// Hash what was received into memory.
+    Hash { bytes: Vec<u8> },
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Read {
+        start: u64,
+        read: Result<ReadSpan, Status>,
+    },
+    ReadAgain {
+        start: u64,
+        read: Result<Buffer, Status>,
+    },
+    End(Result<End, Status>),
+    Produced(Result<Produced, Status>),
+    /// A block is in the file.
+    Written {
+        start: u64,
+        len: u64,
+        hashed: Result<Hashed, Status>,
+    },
+    PiecesWritten {
+        start: u64,
+        written: Result<(), Status>,
+    },
+    Published(Result<(), Status>),
+    Discarded,
+    Hashed {
+        bytes: Vec<u8>,
+        hashes: Vec<Hashed>,
+    },
+}
+
+/// A span of a file that was read for the first time.
+#[derive(Debug)]
+pub(super) struct ReadSpan {
+    pub(super) buffer: Buffer,
+    pub(super) hashed: Hashed,
+    /// What the file's end is, if it was asked for.
+    pub(super) end: Option<End>,
+}
+
+/// What a stream gave.
+#[derive(Debug)]
+pub(super) struct Produced {
+    pub(super) stream: Stream,
+    /// Less than was asked for only at its end.
+    pub(super) bytes: Vec<u8>,
+    /// Nothing for no bytes.
+    pub(super) hashed: Option<Hashed>,
+    pub(super) is_end: bool,
+}
+
+impl Job {
+    /// How long it may take.
+    pub(crate) fn pace(&self) -> Pace {
+        match self.work {
+            Work::Publish { .. } => Pace::Slow,
+            _ => Pace::Quick,
+        }
+    }
+
+    /// Does it.
+    pub(crate) fn run(self) -> Done {
+        let outcome = match self.work {
+            Work::Read { file, start, buffer, last } => {
+                Outcome::Read { start, read: read(&file, start, buffer, last) }
+            }
+            Work::ReadAgain { file, start, buffer } => {
+                Outcome::ReadAgain { start, read: read_again(&file, start, buffer) }
+            }
+            Work::End { file } => Outcome::End(file.end()),
+            Work::Produce { stream, start, buffer } => {
+                Outcome::Produced(produce(stream, start, buffer))
+            }
+            Work::Write { file, start, len, buffer, backlog } => {
+                let hashed = write(&file, start, len, &buffer);
+                drop((buffer, backlog));
+                Outcome::Written { start, len, hashed }
+            }
+            Work::WritePieces { file, start, pieces, backlog } => {
+                let written = write_pieces(&file, start, &pieces);
+                drop((pieces, backlog));
+                Outcome::PiecesWritten { start, written }
+            }
+            Work::ReadBack { file, start, len } => {
+                Outcome::Written { start, len, hashed: read_back(&file, start, len) }
+            }
+            Work::Publish { partial, mode, modified } => {
+                Outcome::Published(partial.publish(mode, modified))
+            }
+            Work::Discard { partial } => {
+                drop(partial);
+                Outcome::Discarded
+            }
+            Work::Hash { bytes } => {
+                let blocks =
+                    (0..).step_by(BLOCK_LEN as usize).zip(bytes.chunks(BLOCK_LEN as usize));
+                let hashes = blocks.map(|(start, block)| hash_piece(start, block)).collect();
+                Outcome::Hashed { bytes, hashes }
+            }
+        };
+        Done { body: self.body, outcome }
+    }
+}
+
+fn read(file: &SourceFile, start: u64, mut buffer: Buffer, last: bool) -> Result<ReadSpan, Status> {
+    file.read_at(start, &mut buffer)?;
+    let hashed = hash_piece(start, &buffer);
+    let end = if last { Some(file.end()?) } else { None };
+    Ok(ReadSpan { buffer, hashed, end })
+}
+
+/// What is read again has to be what was hashed.
+fn read_again(file: &SourceFile, start: u64, mut buffer: Buffer) -> Result<Buffer, Status> {
+    file.read_at(start, &mut buffer)?;
+    if file.end()?.stable { Ok(buffer) } else { Err(Status::Changed) }
+}
+
+fn produce(mut stream: Stream, start: u64, mut bytes: Vec<u8>) -> Result<Produced, Status> {
+    let mut filled = 0;
+    let mut is_end = false;
+    while let Some(rest) = bytes.get_mut(filled..)
+        && !rest.is_empty()
+    {
+        match stream.0.read(rest) {
+            Ok(0) => {
+                is_end = true;
+                break;
+            }
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(status_of(&error)),
+        }
+    }
+    bytes.truncate(filled);
+    bytes.shrink_to_fit();
+    let hashed = (filled > 0).then(|| hash_piece(start, &bytes));
+    Ok(Produced { stream, bytes, hashed, is_end })
+}
+
+fn write(file: &File, start: u64, len: u64, buffer: &Buffer) -> Result<Hashed, Status> {
+    let len = usize::try_from(len).unwrap_or(usize::MAX);
+    let bytes = buffer.get(..len).ok_or(Status::Io)?;
+    let hashed = hash_piece(start, bytes);
+    write_all_at(file, bytes, start).map_err(|error| status_of(&error))?;
+    Ok(hashed)
+}
+
+fn write_pieces(file: &File, start: u64, pieces: &[Piece]) -> Result<(), Status> {
+    pieces
+        .iter()
+        .flat_map(Piece::parts)
+        .try_for_each(|(at, bytes)| write_all_at(file, bytes, start + at as u64))
+        .map_err(|error: io::Error| status_of(&error))
+}
+
+fn read_back(file: &File, start: u64, len: u64) -> Result<Hashed, Status> {
+    let mut hasher = PieceHasher::new(start);
+    let mut buffer = vec![0; READ_BACK];
+    let mut done = 0;
+    while done < len {
+        let step = usize::try_from(len - done).unwrap_or(usize::MAX).min(READ_BACK);
+        let bytes = buffer.get_mut(..step).unwrap_or_default();
+        read_exact_at(file, bytes, start + done).map_err(|error| status_of(&error))?;
+        hasher.update(bytes);
+        done += step as u64;
+    }
+    Ok(hasher.finish())
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stream")
+    }
+}

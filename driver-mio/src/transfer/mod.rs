@@ -1,0 +1,263 @@
+//! Bodies on their way between files and the endpoint.
+
+mod buffers;
+mod checks;
+mod collecting;
+mod job;
+mod outbox;
+mod receivers;
+mod receiving;
+mod senders;
+mod sending;
+mod stage;
+mod streaming;
+#[cfg(test)]
+mod tests;
+
+use std::io::Read;
+
+use gannet_protocol::{BodyId, FileDone, Hash, Meta, Note, Source, Status, Unread, Write};
+
+use self::{
+    collecting::Collectors,
+    job::{Outcome, Stream, Work},
+    outbox::Outbox,
+    receivers::Receivers,
+    senders::Senders,
+    streaming::Streams,
+};
+use crate::files::{Partial, SourceFile};
+
+pub(crate) use job::{Done, Job};
+
+/// How much memory all bodies together may take, in bytes. With what the socket and the connections need a server stays
+/// below 64 MiB.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// Spans of files that are sent.
+    sending: u64,
+    /// Spans of streams that are sent.
+    streams: u64,
+    /// Blocks that are received.
+    receiving: u64,
+    /// What blocks may take beyond that while others, which gave theirs up, are being written.
+    overdraft: u64,
+    /// Pieces of blocks for which there was no memory.
+    loose: u64,
+    /// What may be on its way to the disk before senders have to wait for it.
+    backlog: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const MIB: u64 = 1 << 20;
+        Self {
+            sending: 20 * MIB,
+            streams: 4 * MIB,
+            receiving: 16 * MIB,
+            overdraft: 4 * MIB,
+            loose: 4 * MIB,
+            backlog: 4 * MIB,
+        }
+    }
+}
+
+/// Every body that is being sent or received, in a bounded amount of memory.
+///
+/// A state machine like the endpoint: it never blocks. After any input take what [`Self::poll_output`] gives to the endpoint,
+/// run what [`Self::poll_job`] gives on a [`crate::disk::Disk`], and bring the results to [`Self::handle_done`]. It reads
+/// ahead, so give it the bodies before the endpoint asks for their bytes.
+///
+/// A body stays known, even when it failed or is complete, until [`Self::forget`]. Calls about bodies that are not known do
+/// nothing.
+#[derive(Debug)]
+pub(crate) struct Transfers {
+    senders: Senders,
+    streams: Streams,
+    receivers: Receivers,
+    collectors: Collectors,
+    out: Outbox,
+    /// Whether something happened since those that wait for memory were looked at.
+    is_stirred: bool,
+}
+
+/// What became of the bodies.
+#[derive(Debug)]
+pub(crate) enum Output {
+    /// For [`gannet_protocol::Endpoint::handle_file`].
+    File(FileDone),
+    /// For [`gannet_protocol::Session::note`]: groups of a body that is sent, in the order in which they were read, then its end.
+    Note {
+        /// Which body.
+        body: BodyId,
+        /// What to say of it.
+        note: Note,
+    },
+    /// A body that is sent was read to its end; this is its content's hash.
+    Read {
+        /// Which body.
+        body: BodyId,
+        /// The BLAKE3 hash of its content.
+        hash: Hash,
+    },
+    /// A file that was received is verified, and stands under its name.
+    Stored {
+        /// Which body.
+        body: BodyId,
+        /// Its length in bytes.
+        len: u64,
+        /// The BLAKE3 hash of its content.
+        hash: Hash,
+    },
+    /// A body that was received into memory is verified.
+    Collected {
+        /// Which body.
+        body: BodyId,
+        /// Its content.
+        bytes: Vec<u8>,
+    },
+    /// A body cannot be sent or received: for [`gannet_protocol::Session::fail`]. Nothing else follows of it, and nothing is left of its
+    /// partial file once the jobs have run.
+    Failed {
+        /// Which body.
+        body: BodyId,
+        /// Why.
+        status: Status,
+    },
+}
+
+impl Transfers {
+    /// Makes a table without bodies.
+    pub(crate) fn new() -> Self {
+        Self::with_limits(&Limits::default())
+    }
+
+    fn with_limits(limits: &Limits) -> Self {
+        Self {
+            senders: Senders::new(limits),
+            streams: Streams::new(limits),
+            receivers: Receivers::new(limits),
+            collectors: Collectors::default(),
+            out: Outbox::default(),
+            is_stirred: false,
+        }
+    }
+
+    /// Starts to send a file.
+    pub(crate) fn send_file(&mut self, body: BodyId, file: SourceFile) {
+        self.senders.add(body, file, &mut self.out);
+    }
+
+    /// Starts to send what can be read once, such as a [`crate::files::Listing`], as a body of open length.
+    pub(crate) fn send_stream(&mut self, body: BodyId, stream: Box<dyn Read + Send>) {
+        self.streams.add(body, Stream(stream), &mut self.out);
+    }
+
+    /// Lets go of what is sent below this offset: [`gannet_protocol::Event::Released`].
+    pub(crate) fn release(&mut self, body: BodyId, below: u64) {
+        self.senders.release(body, below, &mut self.out);
+        self.streams.release(body, below, &mut self.out);
+    }
+
+    /// Starts to receive a file. Writes are taken at once, and go to memory until [`Self::open`].
+    pub(crate) fn receive_file(&mut self, body: BodyId, meta: &Meta) {
+        self.receivers.add(body, meta);
+    }
+
+    /// Tells where the file that is received goes, or why it cannot be written.
+    pub(crate) fn open(&mut self, body: BodyId, partial: Result<Partial, Status>) {
+        if let Some(partial) = self.receivers.open(body, partial, &mut self.out) {
+            self.out.job(body, Work::Discard { partial });
+        }
+    }
+
+    /// Starts to receive a body into memory, such as a listing.
+    pub(crate) fn receive_memory(&mut self, body: BodyId) {
+        self.collectors.add(body);
+    }
+
+    /// Takes bytes of a body that is received; they are discarded if it is not known.
+    pub(crate) fn write(&mut self, write: Write<'_>) {
+        if self.collectors.knows(write.body) {
+            self.collectors.write(write, &mut self.out);
+        } else {
+            self.receivers.write(write, &mut self.out);
+        }
+    }
+
+    /// Takes what the sender says of a body that is received.
+    pub(crate) fn note(&mut self, body: BodyId, note: Note) {
+        if self.collectors.knows(body) {
+            self.collectors.note(body, note, &mut self.out);
+        } else {
+            self.receivers.note(body, note, &mut self.out);
+        }
+    }
+
+    /// Bytes of a body that were released, if it is sent, or that arrived, if it is received.
+    pub(crate) fn progress(&self, body: BodyId) -> Option<u64> {
+        let sent = self.senders.progress(body).or_else(|| self.streams.progress(body));
+        let received = || self.receivers.progress(body).or_else(|| self.collectors.progress(body));
+        sent.or_else(received)
+    }
+
+    /// Ends a body in whatever state it is: its memory is free, its partial file will be removed. Its writes' tickets are
+    /// given back.
+    pub(crate) fn forget(&mut self, body: BodyId) {
+        self.senders.forget(body, &mut self.out);
+        self.streams.forget(body, &mut self.out);
+        self.receivers.forget(body, &mut self.out);
+        self.collectors.forget(body);
+    }
+
+    /// Takes the result of a job.
+    pub(crate) fn handle_done(&mut self, done: Done) {
+        let Done { body, outcome } = done;
+        let out = &mut self.out;
+        match outcome {
+            Outcome::Read { .. } | Outcome::ReadAgain { .. } | Outcome::End(_) => {
+                self.senders.on_done(body, outcome, out);
+            }
+            Outcome::Produced(produced) => self.streams.on_done(body, produced, out),
+            Outcome::Written { .. } | Outcome::PiecesWritten { .. } | Outcome::Published(_) => {
+                self.receivers.on_done(body, &outcome, out);
+            }
+            Outcome::Hashed { .. } => self.collectors.on_done(body, outcome, out),
+            Outcome::Discarded => {}
+        }
+    }
+
+    /// The next job to run on a disk's thread. Ask until there is none, the last thing before sleeping.
+    #[must_use]
+    pub(crate) fn poll_job(&mut self) -> Option<Job> {
+        let job = self.out.next_job();
+        if job.is_none() && self.is_stirred {
+            self.is_stirred = false;
+            self.senders.serve(&mut self.out);
+            return self.out.next_job();
+        }
+        job
+    }
+
+    /// The next thing to tell. Tickets of many writes come back as one, so ask once a turn, not after every write.
+    #[must_use]
+    pub(crate) fn poll_output(&mut self) -> Option<Output> {
+        let output = self.out.next_output();
+        if output.is_none() {
+            self.is_stirred = true;
+            self.receivers.settle(&mut self.out);
+            return self.out.next_output();
+        }
+        output
+    }
+}
+
+impl Source for Transfers {
+    fn read(&mut self, body: BodyId, offset: u64, buf: &mut [u8]) -> Result<(), Unread> {
+        self.is_stirred = true;
+        self.senders
+            .read(body, offset, buf, &mut self.out)
+            .or_else(|| self.streams.read(body, offset, buf))
+            .unwrap_or(Err(Unread::Failed(Status::Cancelled)))
+    }
+}

@@ -1,0 +1,224 @@
+//! Files that are sent: any order of asking, little memory, sources that change.
+
+use std::fs::OpenOptions;
+
+use gannet_protocol::{Source, Unread};
+use proptest::prelude::*;
+
+use super::*;
+use crate::transfer::sending::MIN_SPAN;
+
+impl Rig {
+    /// Asks once, and checks what comes.
+    fn ask(&mut self, of: BodyId, content: &[u8], at: usize, len: usize) -> bool {
+        let mut buf = vec![0; len];
+        let read = self.transfers.read(of, at as u64, &mut buf);
+        let used = self.transfers.senders.memory_used();
+        assert!(used <= self.transfers.senders.memory_cap());
+        match read {
+            Ok(()) => {
+                assert!(buf == content[at..at + len], "at {at}");
+                true
+            }
+            Err(Unread::Pending) => false,
+            Err(Unread::Failed(status)) => panic!("{status}"),
+        }
+    }
+
+    /// Asks until it comes.
+    fn fetch(&mut self, of: BodyId, content: &[u8], at: usize, len: usize) {
+        for _ in 0..1000 {
+            if self.ask(of, content, at, len) {
+                return;
+            }
+            self.run_one();
+        }
+        panic!("{at} never comes");
+    }
+}
+
+/// Checks that groups and end are told as they are.
+fn check_notes(rig: &Rig, of: BodyId, content: &[u8]) {
+    let mut notes = rig.notes(of);
+    let end = notes.pop();
+    assert!(
+        matches!(end, Some(Note::End(End { len, stable: true, .. })) if len == content.len() as u64)
+    );
+    let index = |note: &Note| match note {
+        Note::Group { index, .. } => *index,
+        Note::End(_) => panic!("a second end"),
+    };
+    notes.sort_by_key(index);
+    assert_eq!(notes, group_notes(content, BodyLen::Known(content.len() as u64)));
+    let is_read = |output: &Output| matches!(output, Output::Read { body, hash } if *body == of && *hash == hash_of(content));
+    assert!(rig.outputs.iter().any(is_read));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn whatever_is_asked_comes(
+        len in prop_oneof![0_usize..3000, 60_000_usize..70_000, 1_000_000_usize..5_000_000],
+        step in 1000_usize..60_000,
+        is_tight: bool,
+        seed: u64,
+    ) {
+        let limits = if is_tight { TIGHT } else { Limits::default() };
+        let mut rig = Rig::new(&limits, seed);
+        let content = content(len, seed);
+        let source = rig.source("file", &content);
+        rig.transfers.send_file(body(1), source);
+        let (mut at, mut released) = (0, 0);
+        while at < len {
+            let piece = step.min(len - at);
+            rig.fetch(body(1), &content, at, piece);
+            at += piece;
+            if rig.random(4) == 0 {
+                let again = released + rig.random(at - released);
+                let more = rig.random(step.min(at - again)) + 1;
+                rig.fetch(body(1), &content, again, more);
+            }
+            if rig.random(8) == 0 {
+                released += rig.random(at - released + 1);
+                rig.transfers.release(body(1), released as u64);
+                prop_assert_eq!(rig.transfers.progress(body(1)), Some(released as u64));
+            }
+        }
+        rig.run_all();
+        check_notes(&rig, body(1), &content);
+        rig.finish([body(1)]);
+    }
+}
+
+/// Many more files than spans of memory, asked for turn by turn, some by peers that never answer.
+#[test]
+fn every_transfer_goes_on_when_memory_is_short() {
+    const FILES: u32 = 30;
+    for seed in 0..5 {
+        let mut rig = Rig::new(&TIGHT, seed);
+        let contents: Vec<_> = (0..FILES).map(|i| content(300_000, i.into())).collect();
+        for i in 0..FILES {
+            let source = rig.source(&format!("file{i}"), &contents[i as usize]);
+            rig.transfers.send_file(body(i), source);
+        }
+        let mut at = [0_usize; FILES as usize];
+        let mut turns = 0;
+        while at.iter().any(|at| *at < 300_000) {
+            for i in 0..FILES {
+                let start = at[i as usize];
+                let len = 50_000.min(300_000 - start);
+                if len > 0 && rig.ask(body(i), &contents[i as usize], start, len) {
+                    at[i as usize] += len;
+                    // Every other peer never acknowledges.
+                    if i % 2 == 0 {
+                        rig.transfers.release(body(i), (start + len) as u64);
+                    }
+                }
+            }
+            for _ in 0..3 {
+                rig.run_one();
+            }
+            turns += 1;
+            assert!(turns < 5000, "they go on: {at:?}");
+        }
+        rig.run_all();
+        for i in 0..FILES {
+            check_notes(&rig, body(i), &contents[i as usize]);
+        }
+        rig.finish((0..FILES).map(body));
+    }
+}
+
+/// Connections that died after they had asked for bytes: what was read for them gives way.
+#[test]
+fn bytes_for_the_dead_do_not_keep_out_the_living() {
+    let mut rig = Rig::new(&TIGHT, 1);
+    let content = content(200_000, 1);
+    for i in 0..20 {
+        let source = rig.source(&format!("file{i}"), &content);
+        rig.transfers.send_file(body(i), source);
+    }
+    for i in 0..19 {
+        rig.ask(body(i), &content, 0, 1000);
+    }
+    rig.run_all();
+    for at in (0..200_000).step_by(50_000) {
+        rig.fetch(body(19), &content, at, 50_000);
+    }
+    rig.run_all();
+    check_notes(&rig, body(19), &content);
+    rig.finish((0..20).map(body));
+}
+
+#[test]
+fn it_is_told_when_bytes_are_there_and_only_then() {
+    let mut rig = Rig::new(&Limits::default(), 1);
+    let content = content(3 << 20, 1);
+    let source = rig.source("file", &content);
+    rig.transfers.send_file(body(1), source);
+    rig.drain();
+    assert_eq!(rig.jobs.len(), 3, "it reads ahead before anyone asks");
+    rig.run_one();
+    assert!(rig.readable.is_empty());
+    assert!(!(0..3).all(|block| rig.ask(body(1), &content, block << 20, 1400)));
+    rig.run_all();
+    assert!(!rig.readable.is_empty());
+    assert!((0..3).all(|block| rig.ask(body(1), &content, block << 20, 1400)));
+}
+
+/// At its end the file is what it was or not; either is told, and no reading goes on after a failure.
+#[test]
+fn a_source_that_changes_is_told() {
+    let content = content(2 << 20, 1);
+    let mut rig = Rig::new(&Limits::default(), 1);
+    let source = rig.source("touched", &content);
+    let modified = fs::metadata(rig.path("touched")).unwrap().modified().unwrap();
+    rig.transfers.send_file(body(1), source);
+    rig.drain();
+    let touched = OpenOptions::new().write(true).open(rig.path("touched")).unwrap();
+    touched.set_modified(modified - std::time::Duration::from_secs(1)).unwrap();
+    rig.run_all();
+    let end = rig.notes(body(1)).pop();
+    assert!(matches!(end, Some(Note::End(End { stable: false, .. }))));
+
+    let source = rig.source("cut", &content);
+    rig.transfers.send_file(body(2), source);
+    OpenOptions::new().write(true).open(rig.path("cut")).unwrap().set_len(10).unwrap();
+    rig.run_all();
+    assert_eq!(rig.failure(body(2)), Some(Status::Changed));
+    let read = rig.transfers.read(body(2), 0, &mut [0; 10]);
+    assert_eq!(read, Err(Unread::Failed(Status::Changed)));
+    assert!(rig.notes(body(2)).is_empty());
+    rig.finish([body(1), body(2)]);
+}
+
+/// What has to be read again must still be what was hashed.
+#[test]
+fn a_source_that_changes_after_its_end_is_not_read_again() {
+    let content = content(2 << 20, 1);
+    let mut rig = Rig::new(&TIGHT, 1);
+    let source = rig.source("file", &content);
+    let modified = fs::metadata(rig.path("file")).unwrap().modified().unwrap();
+    rig.transfers.send_file(body(1), source);
+    for at in (0..2 << 20).step_by(MIN_SPAN as usize) {
+        rig.fetch(body(1), &content, at, MIN_SPAN as usize);
+    }
+    rig.run_all();
+    check_notes(&rig, body(1), &content);
+    let touched = OpenOptions::new().write(true).open(rig.path("file")).unwrap();
+    touched.set_modified(modified - std::time::Duration::from_secs(1)).unwrap();
+    assert!(!rig.ask(body(1), &content, 0, 1000));
+    rig.run_all();
+    assert_eq!(rig.failure(body(1)), Some(Status::Changed));
+    rig.finish([body(1)]);
+}
+
+#[test]
+fn an_unknown_body_gives_nothing() {
+    let mut rig = Rig::new(&TIGHT, 1);
+    assert!(matches!(rig.transfers.read(body(9), 0, &mut [0; 1]), Err(Unread::Failed(_))));
+    rig.transfers.release(body(9), 10);
+    rig.transfers.forget(body(9));
+    assert_eq!(rig.transfers.progress(body(9)), None);
+}

@@ -1,0 +1,9 @@
+//! A server and clients in one process, on real sockets and files.
+
+mod bad_link;
+mod connecting;
+mod endings;
+mod logging;
+mod refusals;
+mod transfers;
+mod world;

@@ -1,0 +1,133 @@
+//! A directory that a server shares, another for clients, and the way between.
+
+use std::{
+    fs, io,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use gannet_driver_mio::{
+    client::{Client, ClientOptions, Failure, Job},
+    server::{Server, ServerOptions, Stopper},
+};
+use gannet_protocol::{Destination, Name};
+use tempfile::TempDir;
+
+/// Long enough that only a hanging test takes it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(100);
+
+pub(crate) struct World {
+    pub(crate) address: SocketAddr,
+    pub(crate) stopper: Stopper,
+    server: Option<JoinHandle<io::Result<()>>>,
+    shared: TempDir,
+    here: TempDir,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(|_| {}, || {})
+    }
+
+    /// `prepare` fills the shared directory; `enter` runs on the server's thread before anything else.
+    pub(crate) fn with(prepare: impl FnOnce(&Path), enter: impl FnOnce() + Send + 'static) -> Self {
+        let (shared, here) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        prepare(shared.path());
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let options = ServerOptions::new(shared.path().to_owned(), listen);
+        let (tell, told) = std::sync::mpsc::channel();
+        let server = thread::spawn(move || {
+            enter();
+            let server = Server::bind(options).unwrap();
+            tell.send((server.local_addr(), server.stopper())).unwrap();
+            server.run()
+        });
+        let (address, stopper) = told.recv().unwrap();
+        Self { address, stopper, server: Some(server), shared, here }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        connect(self.address)
+    }
+
+    /// A path on the server's side.
+    pub(crate) fn there(&self, name: &str) -> PathBuf {
+        self.shared.path().join(name)
+    }
+
+    /// A path on the client's side.
+    pub(crate) fn here(&self, name: &str) -> PathBuf {
+        self.here.path().join(name)
+    }
+
+    /// Waits until the server has ended by itself.
+    pub(crate) fn join(&mut self) {
+        self.server.take().unwrap().join().unwrap().unwrap();
+    }
+
+    /// Every name on the server's side, those of partial files too.
+    pub(crate) fn names_there(&self) -> Vec<String> {
+        names_in(self.shared.path())
+    }
+
+    /// Every name on the client's side, those of partial files too.
+    pub(crate) fn names_here(&self) -> Vec<String> {
+        names_in(self.here.path())
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stopper.stop();
+        self.stopper.stop();
+        if let Some(server) = self.server.take() {
+            let ended = server.join();
+            assert!(thread::panicking() || ended.is_ok_and(|result| result.is_ok()));
+        }
+    }
+}
+
+pub(crate) fn connect(address: SocketAddr) -> Client {
+    let options = ClientOptions::default();
+    Client::connect(&address.ip().to_string(), address.port(), &options).unwrap()
+}
+
+pub(crate) fn names_in(dir: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// A result within the test's patience.
+pub(crate) fn finish<T>(mut job: Job<T>) -> Result<T, Failure> {
+    job.wait_timeout(PATIENCE).expect("the job hangs")
+}
+
+pub(crate) fn name(text: &str) -> Name {
+    Name::parse(text.as_bytes()).unwrap()
+}
+
+/// A destination in the root.
+pub(crate) fn root_as(text: &str) -> Destination {
+    Destination { path: Some(name(text)), leaf: name(text).leaf(), into_directory: false }
+}
+
+/// Bytes in which no part is like another, and the same for each `seed`.
+pub(crate) fn content(seed: u64, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+/// Compares without printing megabytes.
+pub(crate) fn assert_holds(path: &Path, expected: &[u8]) {
+    let held = fs::read(path).unwrap();
+    assert_eq!(held.len(), expected.len(), "length of {}", path.display());
+    let differs = held.iter().zip(expected).position(|(a, b)| a != b);
+    assert_eq!(differs, None, "first byte of {} that differs", path.display());
+}

@@ -1,0 +1,4 @@
+//! The frames of a packet.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| gannet_protocol::fuzzing::frames(bytes));

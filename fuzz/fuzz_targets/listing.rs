@@ -1,0 +1,4 @@
+//! Listings.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| gannet_protocol::fuzzing::listing(bytes));

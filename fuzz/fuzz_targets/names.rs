@@ -1,0 +1,4 @@
+//! Names, and what is displayed of them.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| gannet_protocol::fuzzing::names(bytes));

@@ -1,0 +1,4 @@
+//! The parameters of a handshake.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| gannet_protocol::fuzzing::parameters(bytes));

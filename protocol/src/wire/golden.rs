@@ -1,0 +1,339 @@
+//! The byte vectors of docs/protocol.md, "Golden vectors", read from the document itself and compared both ways.
+
+use alloc::{
+    collections::BTreeMap,
+    string::{String, ToString},
+    vec,
+    vec::Vec,
+};
+use core::time::Duration;
+
+use super::{
+    cursor::{Reader, Writer},
+    frame::{self, Credit, Frame, Frames, Reset},
+    packet::{self, ConnectionId, Hello, MIN_DATAGRAM, Packet, SUITE_PLAIN, VERSION},
+    params::Parameters,
+};
+use crate::{
+    BodyLen, Destination, End, Entry, EntryKind, FileTime, Identity, Meta, Mode, Name, Note, Plain,
+    Protect, Put, Reply, Request, Status, Stored, message::Message,
+};
+
+const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
+
+const CLIENT: ConnectionId = ConnectionId(0x0000_0000_c11e_0001);
+const SERVER: ConnectionId = ConnectionId(0x0000_0000_5e47_0002);
+const NONCE: [u8; 16] = *b"sixteen of bytes";
+const TOKEN: [u8; 8] = *b"8 bytes!";
+
+/// The blocks that are fenced with "```vector NAME", by name: hex digits, `00*N` for N zeros, and comments behind `#`.
+fn vectors() -> BTreeMap<&'static str, Vec<u8>> {
+    let mut vectors = BTreeMap::new();
+    let mut blocks = DOCUMENT.split("\n```vector ");
+    blocks.next();
+    for block in blocks {
+        let (name, rest) = block.split_once('\n').unwrap();
+        let (lines, _) = rest.split_once("\n```").unwrap();
+        let words =
+            lines.lines().flat_map(|line| line.split('#').next().unwrap().split_whitespace());
+        let bytes = words.flat_map(|word| match word.strip_prefix("00*") {
+            Some(count) => vec![0; count.parse().unwrap()],
+            None => unhex(word),
+        });
+        assert!(vectors.insert(name, bytes.collect()).is_none(), "{name} is there twice");
+    }
+    vectors
+}
+
+fn unhex(word: &str) -> Vec<u8> {
+    assert!(word.len().is_multiple_of(2), "{word} is not whole bytes");
+    (0..word.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&word[at..at + 2], 16).unwrap())
+        .collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| alloc::format!("{byte:02x}")).collect()
+}
+
+/// Compares a vector of the document with what the code writes.
+fn check_written(vectors: &BTreeMap<&str, Vec<u8>>, name: &str, written: &[u8]) {
+    let documented = vectors.get(name).map(|bytes| hex(bytes));
+    assert_eq!(documented, Some(hex(written)), "{name}");
+}
+
+fn written(write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
+    let mut buf = vec![0; 2 * MIN_DATAGRAM];
+    let mut w = Writer::new(&mut buf);
+    write(&mut w);
+    let len = w.finish().unwrap();
+    buf.truncate(len);
+    buf
+}
+
+fn parameters() -> Parameters {
+    Parameters {
+        max_datagram: 8972,
+        idle_timeout: Duration::from_secs(30),
+        credit: Credit { body: 4 << 20, exchanges: 256, messages: 256 << 10 },
+        body_window: 2 << 20,
+    }
+}
+
+fn handshake_payload(id: ConnectionId, nonce: &[u8]) -> Vec<u8> {
+    written(|w| {
+        w.u64(id.0);
+        w.bytes(nonce);
+        parameters().write(w);
+    })
+}
+
+fn name(bytes: &[u8]) -> Name {
+    Name::parse(bytes).unwrap()
+}
+
+const fn packet_name(packet: &Packet<'_>) -> &'static str {
+    match packet {
+        Packet::Hello(_) => "packet-hello",
+        Packet::Answer { .. } => "packet-answer",
+        Packet::Finish { .. } => "packet-finish",
+        Packet::Versions { .. } => "packet-versions",
+        Packet::Data { .. } => "packet-data",
+    }
+}
+
+fn packets() -> [(Vec<u8>, Packet<'static>); 5] {
+    fn sized(write: impl FnOnce(&mut [u8]) -> Option<usize>) -> Vec<u8> {
+        let mut buf = vec![0; MIN_DATAGRAM];
+        let len = write(&mut buf).unwrap();
+        buf.truncate(len);
+        buf
+    }
+    let answer = handshake_payload(SERVER, &NONCE).leak();
+    let finish = handshake_payload(SERVER, &[]).leak();
+    let data = sized(|buf| {
+        let len = packet::write_data_header(buf, SERVER, 5)? + 1;
+        buf[len - 1] = 1;
+        Plain.seal(5, packet::DATA_HEADER, &mut buf[..len + Plain.tag_len()]);
+        Some(len + Plain.tag_len())
+    });
+    let hello = Hello { version: VERSION, suite: SUITE_PLAIN, client: CLIENT, payload: &NONCE };
+    [
+        (sized(|buf| packet::write_hello(buf, CLIENT, &NONCE)), Packet::Hello(hello)),
+        (
+            sized(|buf| packet::write_answer(buf, CLIENT, answer)),
+            Packet::Answer { to: CLIENT, payload: answer },
+        ),
+        (
+            sized(|buf| packet::write_finish(buf, SERVER, finish)),
+            Packet::Finish { to: SERVER, payload: finish },
+        ),
+        (
+            sized(|buf| packet::write_versions(buf, CLIENT)),
+            Packet::Versions { to: CLIENT, spoken: true },
+        ),
+        (data, Packet::Data { to: SERVER, number: 5 }),
+    ]
+}
+
+const fn frame_name(frame: &Frame<'_>) -> &'static str {
+    match frame {
+        Frame::Padding => "frame-padding",
+        Frame::Ping => "frame-ping",
+        Frame::Ack(ack) if ack.partial => "frame-ack-partial",
+        Frame::Ack(_) => "frame-ack",
+        Frame::Message { fin: false, .. } => "frame-message",
+        Frame::Message { fin: true, .. } => "frame-message-fin",
+        Frame::Data { .. } => "frame-data",
+        Frame::Credit(_) => "frame-credit",
+        Frame::BodyCredit { .. } => "frame-body-credit",
+        Frame::Reset(_) => "frame-reset",
+        Frame::PathChallenge(_) => "frame-path-challenge",
+        Frame::PathResponse(_) => "frame-path-response",
+        Frame::Close { .. } => "frame-close",
+    }
+}
+
+/// Every frame but ACK, which is written from ranges.
+fn frames() -> [Frame<'static>; 11] {
+    [
+        Frame::Padding,
+        Frame::Ping,
+        Frame::Message { exchange: 3, offset: 300, fin: false, bytes: b"abc" },
+        Frame::Message { exchange: 3, offset: 303, fin: true, bytes: b"" },
+        Frame::Data { exchange: 3, offset: 1 << 20, bytes: b"hello world" },
+        Frame::Credit(Credit { body: 5 << 20, exchanges: 257, messages: 300_000 }),
+        Frame::BodyCredit { exchange: 3, limit: 3 << 20 },
+        Frame::Reset(Reset {
+            exchange: 3,
+            status: Status::Busy,
+            detail: 2,
+            body: 70_000,
+            messages: 303,
+        }),
+        Frame::PathChallenge(TOKEN),
+        Frame::PathResponse(TOKEN),
+        Frame::Close { code: 0x14 },
+    ]
+}
+
+fn write_frame(w: &mut Writer<'_>, frame: &Frame<'_>) {
+    match frame {
+        Frame::Padding => w.bytes(&[0; 3]),
+        Frame::Ping => frame::write_ping(w),
+        Frame::Ack(_) => panic!("ACK frames have a test of their own"),
+        Frame::Message { exchange, offset, fin, bytes } => {
+            frame::write_message(w, *exchange, *offset, *fin, bytes);
+        }
+        Frame::Data { exchange, offset, bytes } => {
+            frame::write_data_header(w, *exchange, *offset);
+            w.bytes(bytes);
+        }
+        Frame::Credit(credit) => frame::write_credit(w, credit),
+        Frame::BodyCredit { exchange, limit } => frame::write_body_credit(w, *exchange, *limit),
+        Frame::Reset(reset) => frame::write_reset(w, reset),
+        Frame::PathChallenge(token) => frame::write_path_challenge(w, *token),
+        Frame::PathResponse(token) => frame::write_path_response(w, *token),
+        Frame::Close { code } => frame::write_close(w, *code),
+    }
+}
+
+const fn message_name(message: &Message) -> &'static str {
+    match message {
+        Message::Request(Request::Get(_)) => "message-get",
+        Message::Request(Request::Put(Put {
+            meta: Meta { len: BodyLen::Known(_), .. }, ..
+        })) => "message-put",
+        Message::Request(Request::Put(_)) => "message-put-open",
+        Message::Request(Request::List(Some(_))) => "message-list",
+        Message::Request(Request::List(None)) => "message-list-root",
+        Message::Request(Request::Rename { .. }) => "message-rename",
+        Message::Request(Request::Exit { .. }) => "message-exit",
+        Message::Reply(Reply::Meta(_)) => "message-meta",
+        Message::Reply(Reply::Listing) => "message-listing",
+        Message::Reply(Reply::Stored(_)) => "message-stored",
+        Message::Reply(Reply::Done) => "message-done",
+        Message::Note(Note::Group { .. }) => "message-group",
+        Message::Note(Note::End(_)) => "message-end",
+    }
+}
+
+fn messages() -> [Message; 13] {
+    let identity = Identity(*b"which state of i");
+    let modified = FileTime::new(1_700_000_000, 250_000_000);
+    let meta = |len| Meta { len, mode: Mode::from_bits(0o644), modified, identity };
+    let put = |path: Option<Name>, into_directory, len| {
+        let to = Destination { path, leaf: name(b"notes.txt"), into_directory };
+        Message::Request(Request::Put(Put { to, meta: meta(len) }))
+    };
+    let hash = [0xab; 32];
+    let rename = Request::Rename { from: name(b"a/old"), to: name(b"a/new") };
+    [
+        Message::Request(Request::Get(name(b"notes.txt"))),
+        put(Some(name(b"inbox")), true, BodyLen::Known(11)),
+        put(None, false, BodyLen::Open),
+        Message::Request(Request::List(Some(name(b"a/b")))),
+        Message::Request(Request::List(None)),
+        Message::Request(rename),
+        Message::Request(Request::Exit { force: true }),
+        Message::Reply(Reply::Meta(Meta {
+            modified: FileTime::new(-1, 1),
+            ..meta(BodyLen::Known(0))
+        })),
+        Message::Reply(Reply::Listing),
+        Message::Reply(Reply::Stored(Stored { name: name(b"inbox/notes.txt"), len: 11, hash })),
+        Message::Reply(Reply::Done),
+        Message::Note(Note::Group { index: 1, hash }),
+        Message::Note(Note::End(End { len: 11, identity, stable: true })),
+    ]
+}
+
+#[test]
+fn packets_are_as_documented() {
+    let vectors = vectors();
+    for (bytes, packet) in packets() {
+        check_written(&vectors, packet_name(&packet), &bytes);
+        assert_eq!(Packet::decode(&bytes), Ok(packet));
+    }
+}
+
+#[test]
+fn parameters_are_as_documented() {
+    let bytes = written(|w| parameters().write(w));
+    check_written(&vectors(), "parameters", &bytes);
+    assert_eq!(Parameters::read(&mut Reader::new(&bytes)), Ok(parameters()));
+}
+
+#[test]
+fn frames_are_as_documented() {
+    let vectors = vectors();
+    for frame in frames() {
+        let bytes = written(|w| write_frame(w, &frame));
+        check_written(&vectors, frame_name(&frame), &bytes);
+        assert_eq!(Frames::new(&bytes).collect::<Vec<_>>(), [Ok(frame)]);
+    }
+}
+
+#[test]
+fn acknowledgements_are_as_documented() {
+    let vectors = vectors();
+    let ranges = [0..3, 5..6, 90..200];
+    // Without room for all of them, the oldest stay out.
+    for (room, ecn, told) in [(100, None, &ranges[..]), (18, Some([100, 0, 7]), &ranges[1..])] {
+        let bytes = written(|w| {
+            frame::write_ack(w, room, &mut ranges.iter().cloned().rev(), 1500, ecn);
+        });
+        let mut frames = Frames::new(&bytes);
+        let Some(Ok(Frame::Ack(ack))) = frames.next() else { panic!("no ack") };
+        let read: Vec<_> = ack.ranges().map(|range| *range.start()..range.end() + 1).collect();
+        assert!(read.iter().eq(told.iter().rev()), "{read:?}");
+        assert_eq!((ack.delay, ack.ecn, frames.next()), (1500, ecn, None));
+        check_written(&vectors, frame_name(&Frame::Ack(ack)), &bytes);
+    }
+}
+
+#[test]
+fn messages_are_as_documented() {
+    let vectors = vectors();
+    for message in messages() {
+        let mut bytes = vec![];
+        message.encode(&mut bytes);
+        check_written(&vectors, message_name(&message), &bytes);
+        let mut reader = Reader::new(&bytes);
+        assert_eq!(reader.varint(), Ok(reader.remaining() as u64));
+        assert_eq!(Message::decode(reader.take_rest()), Ok(message));
+    }
+}
+
+#[test]
+fn a_listing_is_as_documented() {
+    let entry = |path: &[u8], kind, len, secs| Entry {
+        name: name(path),
+        kind,
+        len,
+        modified: FileTime::new(secs, 0),
+    };
+    let entries = [
+        entry(b"notes.txt", EntryKind::File, 11, 1_700_000_000),
+        entry(b"inbox", EntryKind::Directory, 0, 1),
+        entry(b"pipe", EntryKind::Other, 0, -1),
+    ];
+    let mut bytes = vec![];
+    entries.iter().for_each(|entry| entry.encode(&mut bytes));
+    check_written(&vectors(), "listing", &bytes);
+    assert_eq!(Entry::decode_all(&bytes).collect::<Result<Vec<_>, _>>(), Ok(entries.to_vec()));
+}
+
+/// A vector that no test compares would be free to be wrong.
+#[test]
+fn every_vector_of_the_document_is_compared() {
+    let mut names: Vec<String> = ["parameters", "listing", "frame-ack", "frame-ack-partial"]
+        .map(|name| name.to_string())
+        .into();
+    names.extend(packets().iter().map(|(_, packet)| packet_name(packet).to_string()));
+    names.extend(frames().iter().map(|frame| frame_name(frame).to_string()));
+    names.extend(messages().iter().map(|message| message_name(message).to_string()));
+    names.sort();
+    assert_eq!(vectors().into_keys().collect::<Vec<_>>(), names);
+}

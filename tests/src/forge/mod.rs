@@ -1,0 +1,14 @@
+//! The wire a second time, written from its description alone: to build packets with one thing wrong, and to read
+//! what an endpoint sends.
+
+mod frame;
+pub mod message;
+mod packet;
+mod peer;
+
+pub use frame::{Ack, Frame, ack, put_varint, varint};
+pub use packet::{
+    ANSWER, DATA, FINISH, HELLO, MIN_DATAGRAM, Parameters, VERSIONS, data, data_parts, frames,
+    hello_of_version, is_intact, seal,
+};
+pub use peer::{ForgedClient, ForgedServer, answer, finish, hello, server_of};

@@ -1,0 +1,162 @@
+//! Peers that say whatever a test wants, to a server or a client of a world.
+
+use std::{cell::RefCell, net::SocketAddr, rc::Rc};
+
+use super::{
+    frame::Frame,
+    packet::{
+        ANSWER, FINISH, HELLO, Parameters, data, data_parts, handshake, handshake_payload,
+        hello_of_version,
+    },
+};
+use crate::world::{ClientId, Direction, World};
+
+/// What a client invents, and an answer gives back.
+const NONCE: [u8; 16] = *b"a forged nonce!!";
+
+/// A hello of this version of the protocol.
+#[must_use]
+pub fn hello(client: u64) -> Vec<u8> {
+    hello_of_version(1, client, &NONCE)
+}
+
+/// A confirmation.
+#[must_use]
+pub fn finish(server: u64, parameters: &Parameters) -> Vec<u8> {
+    let mut payload = server.to_be_bytes().to_vec();
+    payload.extend_from_slice(&parameters.encode());
+    handshake(FINISH, server, &payload)
+}
+
+/// An answer to a client's hello.
+#[must_use]
+pub fn answer(hello: &[u8], server: u64, parameters: &Parameters) -> Vec<u8> {
+    assert_eq!(hello.first(), Some(&HELLO));
+    let client = u64::from_be_bytes(hello[14..22].try_into().expect("an id"));
+    // Behind the id stand the length of no cookie and that of the nonce.
+    let nonce = &hello[24..40];
+    let mut payload = server.to_be_bytes().to_vec();
+    payload.extend_from_slice(nonce);
+    payload.extend_from_slice(&parameters.encode());
+    handshake(ANSWER, client, &payload)
+}
+
+/// The id that a server chose, as its answer tells.
+#[must_use]
+pub fn server_of(answer: &[u8]) -> Option<u64> {
+    let (_, payload) = handshake_payload(answer).filter(|_| answer.first() == Some(&ANSWER))?;
+    Some(u64::from_be_bytes(payload.get(..8)?.try_into().ok()?))
+}
+
+/// A client of a world's server, outside of the network: what it sends arrives at once.
+#[derive(Debug)]
+pub struct ForgedClient {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// The id that the server chose.
+    pub server: u64,
+    /// The number of its next packet.
+    pub number: u64,
+}
+
+impl ForgedClient {
+    /// Shakes hands as `parameters` have it.
+    ///
+    /// # Panics
+    /// If the server does not answer.
+    pub fn connect(world: &mut World, address: SocketAddr, parameters: &Parameters) -> Self {
+        let server = Self::greet(world, address).expect("an answer");
+        world.spoof(address, &finish(server, parameters));
+        Self { address, server, number: 0 }
+    }
+
+    /// Says hello; gives the id that the server answers with.
+    pub fn greet(world: &mut World, address: SocketAddr) -> Option<u64> {
+        world.spoof(address, &hello(77));
+        let answers = world.take_strays(address);
+        answers.iter().find_map(|packet| server_of(packet))
+    }
+
+    /// A packet of these frames, not sent.
+    pub fn packet(&mut self, frames: &[Frame]) -> Vec<u8> {
+        self.number += 1;
+        data(self.server, self.number - 1, frames)
+    }
+
+    /// Sends a packet of these frames.
+    pub fn send(&mut self, world: &mut World, frames: &[Frame]) {
+        let packet = self.packet(frames);
+        world.spoof(self.address, &packet);
+    }
+
+    /// What came since the last time: number and frames of each packet.
+    pub fn receive(&self, world: &mut World) -> Vec<(u64, Vec<Frame>)> {
+        let packets = world.take_strays(self.address);
+        packets.iter().filter_map(|p| data_parts(p)).map(|(_, n, frames)| (n, frames)).collect()
+    }
+
+    /// The code of the CLOSE that came since the last time, if one did.
+    pub fn closed(&self, world: &mut World) -> Option<u64> {
+        self.receive(world).into_iter().flat_map(|(_, frames)| frames).find_map(|frame| match frame
+        {
+            Frame::Close(code) => Some(code),
+            _ => None,
+        })
+    }
+}
+
+/// A server that takes the place of a world's own, for one client.
+#[derive(Debug)]
+pub struct ForgedServer {
+    client: ClientId,
+    /// What the client sent.
+    heard: Rc<RefCell<Vec<Vec<u8>>>>,
+    /// The id that the client chose.
+    id: u64,
+    /// The number of its next packet.
+    pub number: u64,
+}
+
+impl ForgedServer {
+    /// Takes the server's place, hears the hello, and says nothing yet.
+    pub fn replace(world: &mut World, client: ClientId) -> Self {
+        let heard = Rc::new(RefCell::new(Vec::new()));
+        let ear = Rc::clone(&heard);
+        world.set_filter(move |passing| {
+            if passing.direction == Direction::Up {
+                ear.borrow_mut().push(passing.payload.to_vec());
+            }
+            false
+        });
+        Self { client, heard, id: 0, number: 0 }
+    }
+
+    /// Answers the client's hello as `parameters` have it.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn answer(&mut self, world: &mut World, parameters: &Parameters) {
+        world.run_for(std::time::Duration::from_millis(1));
+        let hello = self.heard.borrow().iter().find(|p| p.first() == Some(&HELLO)).cloned();
+        let hello = hello.expect("a hello");
+        self.id = u64::from_be_bytes(hello[14..22].try_into().expect("an id"));
+        world.spoof_down(self.client, &answer(&hello, 99, parameters));
+    }
+
+    /// Sends a packet of these frames.
+    pub fn send(&mut self, world: &mut World, frames: &[Frame]) {
+        self.number += 1;
+        world.spoof_down(self.client, &data(self.id, self.number - 1, frames));
+    }
+
+    /// What came since the last time.
+    pub fn receive(&self) -> Vec<Vec<u8>> {
+        self.heard.take()
+    }
+
+    /// The frames that came since the last time.
+    pub fn frames(&self) -> Vec<Frame> {
+        let packets = self.receive();
+        packets.iter().filter_map(|packet| data_parts(packet)).flat_map(|(_, _, f)| f).collect()
+    }
+}

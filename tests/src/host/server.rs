@@ -1,0 +1,156 @@
+//! A host that answers.
+
+use gannet_protocol::{
+    BodyId, BodyLen, ExchangeId, Instant, Name, Note, Put, Reply, Request, Status,
+};
+
+use super::{Exchange, Host, Outcome};
+use crate::{incoming::Incoming, outgoing::Outgoing};
+
+/// A request that a server performed.
+#[derive(Clone, Debug)]
+pub struct Performed {
+    /// Its exchange; its order is that in which the client asked, among those of a connection.
+    pub exchange: ExchangeId,
+    /// What was asked.
+    pub asked: Asked,
+    /// What it came to.
+    pub result: Result<(), Status>,
+}
+
+/// What was asked of a server, as far as its files are concerned.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Asked {
+    /// To send it; performed when it is opened.
+    Get(Name),
+    /// To store under the name; performed when all of it is here.
+    Put(Name),
+    /// To list it.
+    List(Option<Name>),
+    /// To rename it.
+    Rename(Name, Name),
+}
+
+impl Host {
+    pub(super) fn on_request(
+        &mut self,
+        _now: Instant,
+        exchange: ExchangeId,
+        request: Request,
+        body: Option<BodyId>,
+    ) {
+        let known = self.exchanges.insert(exchange, Exchange::default());
+        assert!(known.is_none(), "a request comes once");
+        match request {
+            Request::Get(name) => self.on_get(exchange, name),
+            Request::Put(put) => self.on_put(exchange, &put, body.expect("a put has a body")),
+            Request::List(directory) => self.on_list(exchange, directory),
+            Request::Rename { from, to } => {
+                let result = self.files.rename(&from, &to);
+                self.log(exchange, Asked::Rename(from, to), result);
+                self.answer(exchange, result.map(|()| Reply::Done));
+            }
+            Request::Exit { .. } => {
+                self.exit_asked = true;
+                self.answer(exchange, Ok(Reply::Done));
+            }
+        }
+    }
+
+    fn on_get(&mut self, exchange: ExchangeId, name: Name) {
+        let file = self.files.get(&name).cloned();
+        self.log(exchange, Asked::Get(name.clone()), file.as_ref().map(drop).map_err(|s| *s));
+        let file = match file {
+            Ok(file) => file,
+            Err(status) => return self.answer(exchange, Err(status)),
+        };
+        let fault = self.faults.get(&name).copied().unwrap_or_default();
+        let meta = Reply::Meta(Outgoing::meta(&file));
+        self.answer_with_body(exchange, meta, Outgoing::new(exchange, file, fault));
+    }
+
+    fn on_list(&mut self, exchange: ExchangeId, directory: Option<Name>) {
+        let entries = self.files.list(directory.as_ref());
+        let result = entries.as_ref().map(drop).map_err(|status| *status);
+        self.log(exchange, Asked::List(directory), result);
+        match entries {
+            Ok(entries) => {
+                let mut bytes = Vec::new();
+                entries.iter().for_each(|entry| entry.encode(&mut bytes));
+                let mut outgoing = Outgoing::open(exchange, &bytes);
+                outgoing.announce();
+                self.answer_with_body(exchange, Reply::Listing, outgoing);
+            }
+            Err(status) => self.answer(exchange, Err(status)),
+        }
+    }
+
+    fn on_put(&mut self, exchange: ExchangeId, put: &Put, body: BodyId) {
+        let too_large = matches!(put.meta.len, BodyLen::Known(len) if len > self.max_stored);
+        let target = match self.files.resolve(&put.to) {
+            Ok(_) if too_large => Err(Status::TooLarge),
+            resolved => resolved,
+        };
+        match target {
+            Ok(name) => {
+                self.expect_body(
+                    body,
+                    Incoming::new(exchange, put.meta.len, Some(put.meta.identity)),
+                );
+                if let Some(entry) = self.exchanges.get_mut(&exchange) {
+                    entry.store_as = Some(name);
+                }
+            }
+            Err(status) => {
+                let name = put.to.path.clone().unwrap_or_else(|| put.to.leaf.clone());
+                self.log(exchange, Asked::Put(name), Err(status));
+                self.answer(exchange, Err(status));
+            }
+        }
+    }
+
+    fn answer(&mut self, exchange: ExchangeId, answer: Result<Reply, Status>) {
+        match answer {
+            Ok(reply) => {
+                self.say(exchange, |session| session.reply(exchange, reply).map(drop));
+            }
+            Err(status) => {
+                if self.say(exchange, |session| session.fail(exchange, status, 0)) {
+                    self.end(exchange, Outcome::Failed { status, detail: 0 });
+                }
+            }
+        }
+    }
+
+    fn answer_with_body(&mut self, exchange: ExchangeId, reply: Reply, mut outgoing: Outgoing) {
+        let mut body = None;
+        self.say(exchange, |session| {
+            body = session.reply(exchange, reply)?;
+            Ok(())
+        });
+        let Some(body) = body else { return };
+        while let Some(note) = outgoing.next_note() {
+            self.say_note(exchange, body, note);
+        }
+        if let Some(entry) = self.exchanges.get_mut(&exchange) {
+            entry.sending = Some(body);
+        }
+        self.sending.insert(body, outgoing);
+    }
+
+    fn say_note(&mut self, exchange: ExchangeId, body: BodyId, note: Note) {
+        self.say(exchange, |session| session.note(body, note));
+    }
+
+    fn log(&mut self, exchange: ExchangeId, asked: Asked, result: Result<(), Status>) {
+        self.performed.push(Performed { exchange, asked, result });
+    }
+
+    /// Notes what a put came to.
+    pub(super) fn perform(&mut self, exchange: ExchangeId, result: Result<(), Status>) {
+        let entry = self.exchanges.get(&exchange).filter(|entry| entry.job.is_none());
+        if let Some(name) = entry.and_then(|entry| entry.store_as.clone()) {
+            self.log(exchange, Asked::Put(name), result);
+        }
+    }
+}
