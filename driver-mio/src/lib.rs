@@ -8,6 +8,7 @@
 //! ```
 
 pub mod client;
+pub mod confine;
 mod disk;
 mod event_loop;
 mod files;
