@@ -8,6 +8,8 @@
 mod access;
 mod authorized;
 mod expectation;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod host_port;
 mod identity;
 mod invitations;
