@@ -8,6 +8,7 @@
 //! ```
 
 pub mod client;
+pub mod confine;
 pub mod crypto;
 mod disk;
 mod event_loop;
@@ -18,4 +19,5 @@ pub mod server;
 mod socket;
 mod sys;
 mod transfer;
+pub mod trust;
 pub mod units;

@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 
 use crate::{
-    Entry, Escaped, MAX_COMPONENT, MAX_MESSAGE, MAX_NAME, Name,
+    Entry, Escaped, MAX_COMPONENT, MAX_MESSAGE, MAX_NAME, Name, PublicKey,
     message::Message,
     protect::add_checksum,
     wire::{
@@ -175,6 +175,21 @@ pub fn names(bytes: &[u8]) {
     let leaf = name.leaf();
     let rebuilt = name.parent().map_or(Ok(leaf.clone()), |parent| parent.join(&leaf));
     assert!(rebuilt == Ok(name), "{leaf} fell off");
+}
+
+/// The text of a public key, and the bytes of one.
+pub fn keys(bytes: &[u8]) {
+    if let Ok(text) = core::str::from_utf8(bytes)
+        && let Ok(key) = text.parse::<PublicKey>()
+    {
+        let again = alloc::format!("{key}");
+        assert!(again.eq_ignore_ascii_case(text.trim_ascii()), "{key} has a second text");
+    }
+    let Some(bytes) = bytes.first_chunk() else { return };
+    let key = PublicKey::from_bytes(*bytes);
+    assert!(alloc::format!("{key}").parse() == Ok(key), "{key} changed");
+    let shown = alloc::format!("{}", key.fingerprint());
+    assert!(shown.len() == 24, "{shown} is no fingerprint");
 }
 
 /// The body of a listing.

@@ -88,6 +88,7 @@ extern crate alloc;
 extern crate std;
 
 mod acks;
+pub mod armor;
 mod body;
 mod config;
 mod congestion;
@@ -100,6 +101,8 @@ mod event;
 mod exchange;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+mod key;
+mod limiter;
 mod message;
 mod mtu;
 mod name;
@@ -119,6 +122,8 @@ pub use body::{BodyId, FileDone, Source, Ticket, Unread, Write};
 pub use config::{Config, CongestionKind, MAX_DATAGRAM, Security, Stats};
 pub use endpoint::{Datagram, Ecn, Endpoint, Misuse, Opened, Session, Transmit};
 pub use event::{CloseCode, CloseReason, ConnectionHandle, Event, ExchangeId, Violation};
+pub use key::{BadKey, Fingerprint, PublicKey};
+pub use limiter::{Limited, Occupancy, OccupancyLimits, Rate, RateLimiter, RateLimits};
 pub use message::{
     BLOCK_LEN, BadListing, BodyLen, Destination, End, Entry, EntryKind, FileTime, Hash, Identity,
     MAX_BODY, MAX_GROUPS, MAX_MESSAGE, Meta, Mode, Note, Put, Reply, Request, Stored,

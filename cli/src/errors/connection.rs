@@ -85,6 +85,12 @@ pub(super) fn lost(f: &mut fmt::Formatter<'_>, lost: &Lost) -> fmt::Result {
             write!(f, "the server sent {violation}; check that both sides run the same version")
         }
         CloseReason::Version => f.write_str("the server speaks another version of the protocol"),
+        CloseReason::UnknownKey(key) => {
+            write!(f, "the server has a key that nobody vouched for: {key}")
+        }
+        CloseReason::Cryptography(_) => {
+            f.write_str("this machine's cryptography fails; check that it has random numbers")
+        }
         CloseReason::Silence(_) | CloseReason::NoAnswer(_) if *refused => write!(
             f,
             "nothing listens there any more (last heard {} ago); \

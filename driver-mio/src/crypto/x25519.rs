@@ -13,9 +13,9 @@ impl X25519 {
         let secret = PrivateKey::from_private_key(&agreement::X25519, secret.expose())
             .expect("any 32 bytes are a secret of X25519");
         let computed = secret.compute_public_key().expect("every secret has a public key");
-        let mut public = PublicKey([0; KEY_LEN]);
-        public.0.copy_from_slice(computed.as_ref());
-        Self { secret, public }
+        let mut public = [0; KEY_LEN];
+        public.copy_from_slice(computed.as_ref());
+        Self { secret, public: PublicKey::from_bytes(public) }
     }
 }
 
@@ -25,7 +25,7 @@ impl KeyPair for X25519 {
     }
 
     fn agree(&self, peer: &PublicKey) -> Result<Secret, WeakKey> {
-        let peer = UnparsedPublicKey::new(&agreement::X25519, peer.0);
+        let peer = UnparsedPublicKey::new(&agreement::X25519, peer.as_bytes());
         agreement::agree(&self.secret, peer, WeakKey, |bytes| {
             let mut secret = Secret::zeroed();
             secret.expose_mut().copy_from_slice(bytes);

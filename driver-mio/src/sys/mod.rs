@@ -3,6 +3,8 @@
 #[cfg(unix)]
 pub(crate) mod files;
 #[cfg(target_os = "linux")]
+pub(crate) mod landlock;
+#[cfg(target_os = "linux")]
 mod linux;
 #[cfg(not(target_os = "linux"))]
 mod portable;

@@ -14,7 +14,9 @@ mod mac;
 pub(crate) mod toy;
 
 pub use identity::Identity;
-pub use keys::{KEY_LEN, PublicKey, Secret};
+pub use keys::{KEY_LEN, Secret};
+
+pub use crate::PublicKey;
 pub use mac::{MAC_LEN, Mac, Purpose};
 
 /// Bytes of the tag that an AEAD adds.

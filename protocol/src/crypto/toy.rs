@@ -88,7 +88,7 @@ fn power(mut base: u64, mut exponent: u64) -> u64 {
 fn point(value: u64) -> PublicKey {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&value.to_be_bytes());
-    PublicKey(bytes)
+    PublicKey::from_bytes(bytes)
 }
 
 struct ToyPair {
@@ -102,11 +102,11 @@ impl KeyPair for ToyPair {
     }
 
     fn agree(&self, peer: &PublicKey) -> Result<Secret, WeakKey> {
-        let value = u64::from_be_bytes(*peer.0.first_chunk().unwrap()) % PRIME;
+        let value = u64::from_be_bytes(*peer.as_bytes().first_chunk().unwrap()) % PRIME;
         if value <= 1 {
             return Err(WeakKey);
         }
-        Ok(Secret::take(&mut hash(&[&point(power(value, self.exponent)).0])))
+        Ok(Secret::take(&mut hash(&[point(power(value, self.exponent)).as_bytes()])))
     }
 }
 

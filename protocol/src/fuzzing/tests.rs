@@ -25,6 +25,7 @@ fn the_corpora_replay() {
     replay("messages", messages);
     replay("parameters", parameters);
     replay("names", names);
+    replay("keys", keys);
     replay("listing", listing);
 }
 
@@ -37,7 +38,7 @@ fn bytes(len: usize) -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #[test]
     fn any_bytes_are_read_safely(bytes in bytes(300)) {
-        for check in [packets, frames, messages, parameters, names, listing] {
+        for check in [packets, frames, messages, parameters, names, keys, listing] {
             check(&bytes);
         }
     }

@@ -340,7 +340,7 @@ fn read(state: &mut HandshakeState, message: &[u8]) -> Result<Vec<u8>, Handshake
 
 fn remote(state: &HandshakeState) -> Result<PublicKey, HandshakeError> {
     let key = state.get_remote_static().and_then(|key| key.try_into().ok());
-    key.map(PublicKey).ok_or(HandshakeError::Internal)
+    key.map(PublicKey::from_bytes).ok_or(HandshakeError::Internal)
 }
 
 /// The keys of a finished handshake.

@@ -87,7 +87,7 @@ impl types::Dh for Dh {
     }
 
     fn pubkey(&self) -> &[u8] {
-        self.chosen.as_ref().map_or(&[0; KEY_LEN], |pair| &pair.public().0)
+        self.chosen.as_ref().map_or(&[0; KEY_LEN], |pair| pair.public().as_bytes())
     }
 
     fn privkey(&self) -> &[u8] {
@@ -98,7 +98,7 @@ impl types::Dh for Dh {
     fn dh(&self, pubkey: &[u8], out: &mut [u8]) -> Result<(), Error> {
         let pair = self.chosen.as_ref().ok_or(Error::Dh)?;
         // The library keeps keys in buffers with room for longer ones.
-        let peer = PublicKey(*pubkey.first_chunk().ok_or(Error::Dh)?);
+        let peer = PublicKey::from_bytes(*pubkey.first_chunk().ok_or(Error::Dh)?);
         let shared = pair.agree(&peer).map_err(|_| Error::Dh)?;
         *out.first_chunk_mut().ok_or(Error::Dh)? = *shared.expose();
         Ok(())

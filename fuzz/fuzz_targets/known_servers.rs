@@ -1,0 +1,4 @@
+//! Lists of known servers.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| gannet_driver_mio::trust::fuzzing::known_servers(bytes));
