@@ -73,7 +73,8 @@ impl Ticket {
 /// What became of a file operation.
 #[derive(Debug)]
 pub enum FileDone {
-    /// These bytes are written, or failed to be, or are wanted by nobody any more.
+    /// These bytes are taken care of: written, or failed to be, or wanted by nobody any more. A driver that gathers writes may
+    /// settle them as soon as they are in memory whose size it bounds by itself.
     Settled(Ticket),
     /// A read of this body that was pending would now succeed.
     Readable(BodyId),

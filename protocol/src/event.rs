@@ -194,6 +194,6 @@ violations! {
     Chunk = 0x18, "a chunk that crosses a block";
     /// A frame that only the other role may send.
     Role = 0x19, "a frame of the wrong role";
-    /// Bytes of a message stream that differ from, or stand too far beyond, what was received.
+    /// Bytes of a message stream that stand too far beyond what was received, or leave too many gaps.
     MessageStream = 0x1a, "a message stream out of bounds";
 }

@@ -219,6 +219,12 @@ impl Recovery {
         self.eliciting_in_flight > 0
     }
 
+    /// Whether the oldest packet has to be acknowledged first. Only a peer that acknowledges nothing while it makes us
+    /// acknowledge much comes this far.
+    pub(crate) fn is_full(&self) -> bool {
+        self.packets.len() > MAX_TRACKED
+    }
+
     /// When the peer last acknowledged something new, or there was nothing to acknowledge.
     pub(crate) const fn last_progress(&self) -> Instant {
         self.last_progress

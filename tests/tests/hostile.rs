@@ -408,6 +408,25 @@ fn a_peer_that_never_acknowledges() {
     assert!(bytes < 100_000, "{bytes}");
 }
 
+/// Row 37: a peer that has us acknowledge without end and never acknowledges anything gets no further after a while, so that
+/// what is remembered of our packets is bounded.
+#[test]
+fn a_peer_that_only_wants_acknowledgements() {
+    const PACKETS: u64 = 150_000;
+    let (mut world, mut forged) = to_server();
+    let mut answers = 0;
+    for _ in 0..PACKETS {
+        // Each packet leaves a gap, and so is acknowledged at once.
+        forged.number += 1;
+        forged.send(&mut world, &[Frame::Ping]);
+        answers += forged.receive(&mut world).len() as u64;
+    }
+    assert!((100_000..PACKETS - 10_000).contains(&answers), "{answers}");
+    assert!(world.server().closed.is_empty());
+    world.run_for(31 * SECOND);
+    assert!(!world.server().closed.is_empty());
+}
+
 /// A peer whose acknowledgements are all an hour late, as it says, is believed 25 ms of it.
 #[test]
 fn absurd_delays_are_clamped() {

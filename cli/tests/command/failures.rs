@@ -1,4 +1,4 @@
-//! Point 4: what cannot be moved is told by name, and leaves nothing behind.
+//! Points 4 and 11: what cannot be moved is told by name, and leaves nothing behind.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
 
@@ -166,6 +166,15 @@ fn the_failure_of_one_file_does_not_stop_the_others() {
     let ran = here.run(["get", &server.target(), "a", "missing", "../x", "b"]).ended_with(1);
     ran.told(&["get missing", "get ../x", "got a", "got b", "2 of 4 files"]);
     assert_eq!(names(here.path()), ["a", "b"]);
+}
+
+#[test]
+fn with_several_failures_the_exit_status_is_that_of_the_first_argument_that_failed() {
+    let (server, here) = (Server::start(), Here::new());
+    server.write("a", "a");
+    here.run(["get", &server.target(), "a", "missing"]).ended_with(1);
+    here.run(["get", &server.target(), "missing", "a"]).ended_with(1);
+    assert_eq!(here.read("a"), b"a");
 }
 
 #[test]

@@ -7,7 +7,6 @@ mod common;
 mod connection;
 mod content;
 mod demo;
-mod exit_status;
 mod failures;
 mod files;
 mod interrupt;

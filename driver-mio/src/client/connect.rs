@@ -15,11 +15,7 @@ use gannet_protocol::{CloseReason, Config};
 
 use crate::{event_loop::EventLoop, socket::Socket};
 
-use super::{
-    ClientOptions, ConnectError,
-    command::Line,
-    worker::{Phase, Worker},
-};
+use super::{ClientOptions, ConnectError, command::Line, phase::Phase, worker::Worker};
 
 /// Time that an address gets before the next one is tried.
 const PATIENCE: Duration = Duration::from_secs(3);

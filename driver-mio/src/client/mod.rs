@@ -4,6 +4,8 @@ mod command;
 mod connect;
 mod failure;
 mod job;
+mod jobs;
+mod phase;
 mod refusals;
 mod task;
 mod worker;

@@ -1,13 +1,11 @@
 //! What a client's thread does with commands and with what the server says.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
     net::SocketAddr,
     sync::{
         Arc, OnceLock,
         mpsc::{Receiver, TryRecvError},
     },
-    time::Duration,
 };
 
 use gannet_protocol::{
@@ -24,24 +22,16 @@ use super::{
     Failure, Lost,
     command::Command,
     job::Number,
+    jobs::Jobs,
+    phase::Phase,
     refusals::Refusals,
     task::{Stage, Task, Verb},
 };
 
 type Hub = event_loop::Hub<Opened>;
 
-/// Most jobs that run at a time: each holds up to three of the 1024 files that a process usually may open, and a program
-/// may hold a server beside the client.
-const MAX_RUNNING: usize = 128;
 /// Commands of a turn.
 const COMMANDS: usize = 256;
-/// Time after which a request that the server did not allow is tried again, if nothing gave reason to before.
-const RETRY: Duration = Duration::from_millis(100);
-/// Time for the server to hear that what it sent is stored, before the connection is closed.
-const LINGER: Duration = Duration::from_millis(500);
-/// Time to say goodbye, which takes one packet.
-const FAREWELL: Duration = Duration::from_millis(200);
-
 /// What a client's thread does with commands and with what the server says.
 #[derive(Debug)]
 pub(super) struct Worker {
@@ -49,35 +39,10 @@ pub(super) struct Worker {
     connection: Option<ConnectionHandle>,
     commands: Receiver<Command>,
     phase: Phase,
-    /// Every job that is not over.
-    tasks: BTreeMap<Number, Task>,
-    /// Those that wait, the next one first.
-    queue: VecDeque<Number>,
-    /// The job of each exchange; of one that waits for its end only, none.
-    exchanges: BTreeMap<ExchangeId, Option<Number>>,
-    /// The server allows no further exchange until then, or until one ends.
-    blocked: Option<Instant>,
+    jobs: Jobs,
     refusals: Refusals,
     heard: Heard,
     fate: Arc<OnceLock<Lost>>,
-}
-
-/// How far the connection is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Phase {
-    /// The server has yet to answer.
-    Connecting {
-        /// Until then.
-        until: Instant,
-    },
-    /// It can be used.
-    Open,
-    /// Nothing new is begun; the last words are on their way.
-    Lingering { until: Instant },
-    /// It is being closed.
-    Closing { until: Instant },
-    /// It is over.
-    Over(CloseReason),
 }
 
 /// When the server was heard.
@@ -105,10 +70,7 @@ impl Worker {
             connection: None,
             commands,
             phase: Phase::Connecting { until: Instant::ZERO },
-            tasks: BTreeMap::new(),
-            queue: VecDeque::new(),
-            exchanges: BTreeMap::new(),
-            blocked: None,
+            jobs: Jobs::default(),
             refusals: Refusals::default(),
             heard: Heard::default(),
             fate,
@@ -158,8 +120,7 @@ impl Worker {
 
     fn queue_up(&mut self, number: Number, task: Task) {
         if self.phase == Phase::Open {
-            self.tasks.insert(number, task);
-            self.queue.push_back(number);
+            self.jobs.add(number, task);
         } else {
             task.fail(Failure::Cancelled);
         }
@@ -167,18 +128,15 @@ impl Worker {
 
     /// Begins what may run and what the disk's threads have room for.
     fn begin_queued(&mut self, hub: &mut Hub, now: Instant) {
-        while self.blocked.is_none_or(|until| until <= now)
-            && self.tasks.len().saturating_sub(self.queue.len()) < MAX_RUNNING
-            && hub.has_room()
-            && let Some(number) = self.queue.pop_front()
+        while hub.has_room()
+            && let Some(number) = self.jobs.next(now)
         {
-            self.blocked = None;
             self.begin(hub, now, number);
         }
     }
 
     fn begin(&mut self, hub: &mut Hub, now: Instant, number: Number) {
-        let Some(task) = self.tasks.get_mut(&number) else { return };
+        let Some(task) = self.jobs.get_mut(number) else { return };
         if let (Verb::Put { from, .. }, Stage::Queued) = (&task.verb, &task.stage) {
             let path = from.clone();
             task.stage = Stage::Opening;
@@ -194,7 +152,7 @@ impl Worker {
 
     /// Sends the request of a job, or queues it again if the server does not allow that now.
     fn ask(&mut self, hub: &mut Hub, now: Instant, number: Number) {
-        let (Some(connection), Some(task)) = (self.connection, self.tasks.get_mut(&number)) else {
+        let (Some(connection), Some(task)) = (self.connection, self.jobs.get_mut(number)) else {
             return;
         };
         let source = match std::mem::replace(&mut task.stage, Stage::Queued) {
@@ -208,15 +166,14 @@ impl Worker {
                 let exchange = opened.exchange;
                 task.since = now;
                 task.stage = Stage::Asked { exchange, hash: None };
-                self.exchanges.insert(exchange, Some(number));
+                self.jobs.note_asked(number, exchange);
                 if let (Some(body), Some(source)) = (opened.body, source) {
                     hub.transfers.send_file(body, source);
                 }
             }
             Err(Misuse::NoCredit) => {
                 task.stage = source.map_or(Stage::Queued, Stage::Opened);
-                self.queue.push_front(number);
-                self.blocked = Some(now + RETRY);
+                self.jobs.put_back(now, number);
             }
             // The connection is ending, and its end ends this job.
             Err(Misuse::Closing | Misuse::Over | Misuse::OutOfPlace) => {}
@@ -224,7 +181,7 @@ impl Worker {
     }
 
     fn opened(&mut self, hub: &mut Hub, now: Instant, number: Number, source: SourceFile) {
-        let Some(task) = self.tasks.get_mut(&number) else { return };
+        let Some(task) = self.jobs.get_mut(number) else { return };
         if let BodyLen::Known(len) = source.meta().len {
             task.meter.set_total(len);
         }
@@ -234,8 +191,8 @@ impl Worker {
 
     /// Takes the server's answer.
     fn answered(&mut self, hub: &mut Hub, now: Instant, exchange: ExchangeId, reply: Reply) {
-        let Some(number) = self.number(exchange) else { return };
-        let Some(task) = self.tasks.get(&number) else { return };
+        let Some(number) = self.jobs.number(exchange) else { return };
+        let Some(task) = self.jobs.get(number) else { return };
         match (&task.verb, reply, hub.body(exchange)) {
             (Verb::Get { to, .. }, Reply::Meta(meta), Some(body)) => {
                 if let BodyLen::Known(len) = meta.len {
@@ -267,8 +224,7 @@ impl Worker {
     ) {
         match result {
             Ok(()) => {
-                self.tasks.remove(&number);
-                self.exchanges.insert(exchange, None);
+                self.jobs.conclude(number, exchange);
             }
             Err(failure) => self.fail(hub, number, failure, status),
         }
@@ -276,11 +232,8 @@ impl Worker {
 
     /// Ends a job with a failure; `status` tells it to the server, if that was asked.
     fn fail(&mut self, hub: &mut Hub, number: Number, failure: Failure, status: Status) {
-        let Some(task) = self.tasks.remove(&number) else { return };
-        self.queue.retain(|queued| *queued != number);
+        let Some(task) = self.jobs.remove(number) else { return };
         if let Some(exchange) = task.exchange() {
-            self.exchanges.remove(&exchange);
-            self.blocked = None;
             hub.fail(exchange, status, 0);
         }
         task.fail(failure);
@@ -288,7 +241,7 @@ impl Worker {
 
     /// The same for a failure of this side's files.
     fn fail_here(&mut self, hub: &mut Hub, number: Number, status: Status) {
-        if let Some(task) = self.tasks.get(&number) {
+        if let Some(task) = self.jobs.get(number) {
             let failure = task.local_failure(status);
             self.fail(hub, number, failure, status);
         }
@@ -299,8 +252,7 @@ impl Worker {
     }
 
     fn give_up_all(&mut self, hub: &mut Hub) {
-        while let Some((number, _)) = self.tasks.first_key_value() {
-            let number = *number;
+        while let Some(number) = self.jobs.first() {
             self.cancel(hub, number);
         }
     }
@@ -309,14 +261,14 @@ impl Worker {
     fn linger(&mut self, hub: &mut Hub, now: Instant) {
         self.give_up_all(hub);
         if self.phase == Phase::Open {
-            self.phase = Phase::Lingering { until: now + LINGER };
+            self.phase = Phase::linger(now);
         }
     }
 
     fn close(&mut self, hub: &mut Hub, now: Instant) {
         if let Some(mut session) = self.connection.and_then(|connection| hub.session(connection)) {
             session.close(CloseCode::Done);
-            self.phase = Phase::Closing { until: now + FAREWELL };
+            self.phase = Phase::close(now);
         } else {
             self.phase = Phase::Over(CloseReason::Local);
         }
@@ -330,7 +282,7 @@ impl Worker {
             // What a job tells has to be told by the client, too.
             let _ = self.fate.set(lost);
         }
-        for task in std::mem::take(&mut self.tasks).into_values() {
+        for task in self.jobs.drain() {
             task.fail(Failure::Lost(lost));
         }
         self.phase = Phase::Over(reason);
@@ -340,12 +292,8 @@ impl Worker {
         Some(hub.session(self.connection?)?.stats())
     }
 
-    fn number(&self, exchange: ExchangeId) -> Option<Number> {
-        self.exchanges.get(&exchange).copied().flatten()
-    }
-
     fn update_meters(&self, hub: &Hub) {
-        for task in self.tasks.values() {
+        for task in self.jobs.iter() {
             if let Some(bytes) = task.exchange().and_then(|exchange| hub.progress(exchange)) {
                 task.meter.set_done(bytes);
             }
@@ -355,7 +303,7 @@ impl Worker {
     /// Goes on with the end when its time has come.
     fn advance(&mut self, hub: &mut Hub, now: Instant) {
         match self.phase {
-            Phase::Lingering { until } if self.exchanges.is_empty() || until <= now => {
+            Phase::Lingering { until } if self.jobs.all_heard() || until <= now => {
                 self.close(hub, now);
             }
             Phase::Closing { until } if until <= now => {
@@ -375,19 +323,13 @@ impl Role for Worker {
             Event::Closed(_, reason) => self.lose(now, reason, false),
             Event::Reply { exchange, reply, .. } => self.answered(hub, now, exchange, reply),
             Event::Finished(exchange) => {
-                self.blocked = None;
-                if let Some(Some(number)) = self.exchanges.remove(&exchange)
-                    && let Some(task) = self.tasks.remove(&number)
-                {
+                if let Some(task) = self.jobs.end(exchange) {
                     // It ended without an answer that fits.
                     task.fail(Failure::Remote { status: Status::Unsupported, detail: 0 });
                 }
             }
             Event::Failed { exchange, status, detail } => {
-                self.blocked = None;
-                if let Some(Some(number)) = self.exchanges.remove(&exchange)
-                    && let Some(task) = self.tasks.remove(&number)
-                {
+                if let Some(task) = self.jobs.end(exchange) {
                     task.fail(task.remote_failure(status, detail));
                 }
             }
@@ -404,8 +346,8 @@ impl Role for Worker {
         _body: BodyId,
         outcome: Outcome,
     ) {
-        let Some(number) = self.number(exchange) else { return };
-        let Some(task) = self.tasks.get_mut(&number) else { return };
+        let Some(number) = self.jobs.number(exchange) else { return };
+        let Some(task) = self.jobs.get_mut(number) else { return };
         match outcome {
             Outcome::Read(read) => {
                 if let Stage::Asked { hash, .. } = &mut task.stage {
@@ -463,12 +405,6 @@ impl Role for Worker {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        match self.phase {
-            Phase::Connecting { until } | Phase::Lingering { until } | Phase::Closing { until } => {
-                Some(until)
-            }
-            Phase::Open if !self.queue.is_empty() => self.blocked,
-            Phase::Open | Phase::Over(_) => None,
-        }
+        self.phase.deadline().or_else(|| self.jobs.retry_at())
     }
 }

@@ -126,7 +126,8 @@ impl<R: Role> EventLoop<R> {
         let mut busy = self.collect();
         self.tell_time();
         for round in 0..ROUNDS {
-            let progress = self.settle() | self.transmit();
+            // What was asked for while sending, and was not in memory, has to be read before anything else may happen.
+            let progress = self.settle() | self.transmit() | self.hub.run_jobs();
             if !progress {
                 break;
             }

@@ -226,7 +226,8 @@ impl Serving {
             for exchange in self.peers.waiting() {
                 self.fail(hub, now, exchange, Status::ShuttingDown, 0);
             }
-            log::info!("ending; {} requests run", self.exchanges.len());
+            let transfers = self.exchanges.values().filter(|served| served.is_transfer()).count();
+            log::info!("ending; transfers that run: {transfers}");
         }
     }
 

@@ -25,7 +25,7 @@ impl Connection {
             State::Established { finish } => {
                 let recovery = self.recovery.deadline(self.path.pto());
                 // What cannot be sent is not waited for: only a packet from the peer changes that.
-                let acks = self.acks.due().filter(|_| !self.path.is_blocked());
+                let acks = self.acks.due().filter(|_| !self.is_silenced());
                 let finish = finish.as_ref().map(|finish| finish.next_at);
                 let timers = [recovery, acks, finish, self.paced_until, self.keep_alive_at()];
                 timers.into_iter().flatten().chain([self.lost_at().0]).min()

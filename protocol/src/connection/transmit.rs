@@ -147,7 +147,7 @@ impl Connection {
             let sent = batch.len() as u64;
             let free = self.probes > 0 || (self.has_window() && sent < paced);
             let allowance = usize::try_from(self.path.allowance()).unwrap_or(usize::MAX);
-            let Some(slot) = batch.slot().filter(|_| !self.path.is_blocked()) else { break };
+            let Some(slot) = batch.slot().filter(|_| !self.is_silenced()) else { break };
             let room = slot.len().min(allowance);
             let Some(slot) = slot.get_mut(..room) else { break };
             let Some(len) = self.build(now, source, slot, free, marked, outbox) else {
@@ -158,6 +158,11 @@ impl Connection {
         }
         let (len, segment_len) = (batch.len(), batch.segment_len());
         (len > 0).then(|| self.transmit(len, segment_len, marked))
+    }
+
+    /// Whether the peer has to say more before it gets even an acknowledgement.
+    pub(super) fn is_silenced(&self) -> bool {
+        self.path.is_blocked() || (self.recovery.is_full() && self.probes == 0)
     }
 
     /// Bytes that the pacer lets go now; if none, notes when it will.

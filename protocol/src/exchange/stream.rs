@@ -15,6 +15,10 @@ use crate::{
 /// messages of the greatest length.
 pub(crate) const STREAM_WINDOW: u64 = 64 * 1024;
 
+/// Most gaps in what is received of a stream. Whoever sends pieces of 64 bytes and loses every other leaves half as many;
+/// more would only be there to make each further piece slow to sort in.
+const MAX_GAPS: usize = 1_024;
+
 /// The sending end.
 #[derive(Debug, Default)]
 pub(crate) struct SendStream {
@@ -165,7 +169,7 @@ pub(crate) struct RecvStream {
 /// Why bytes of a stream are refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum StreamError {
-    /// Bytes beyond the window.
+    /// Bytes beyond the window, or too many gaps before them.
     Window,
     /// Bytes beyond the end, or an end that moved.
     End,
@@ -208,6 +212,9 @@ impl RecvStream {
             place.copy_from_slice(news);
         }
         self.received.insert(start..end);
+        if self.received.len() > MAX_GAPS {
+            return Err(StreamError::Window);
+        }
         Ok(end.saturating_sub(reach))
     }
 
@@ -338,6 +345,17 @@ mod tests {
         assert_eq!(stream.receive(0, true, b"short"), Err(StreamError::End));
         assert_eq!(stream.receive(0, true, &[0; 20]), Ok(9));
         assert_eq!(stream.receive(20, false, b"x"), Err(StreamError::End));
+    }
+
+    #[test]
+    fn the_gaps_in_a_stream_are_bounded() {
+        let mut stream = RecvStream::default();
+        let refused = (1..).step_by(2).find(|at| stream.receive(*at, false, b"x").is_err());
+        assert_eq!(refused, Some(2 * MAX_GAPS as u64 + 1));
+        let mut stream = RecvStream::default();
+        for at in (1..60_000).step_by(60) {
+            stream.receive(at, false, &[0; 59]).unwrap();
+        }
     }
 
     /// A message of which a part was received and acknowledged does not count against the sender's window.

@@ -247,6 +247,7 @@ fn read_optional_name(r: &mut Reader<'_>) -> Result<Option<Name>, Malformed> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::wire::cursor::VARINT_MAX;
     use proptest::prelude::*;
 
     fn name() -> impl Strategy<Value = Name> {
@@ -302,6 +303,32 @@ pub(crate) mod tests {
             reply.prop_map(Message::Reply),
             note.prop_map(Message::Note),
         ]
+    }
+
+    #[test]
+    fn odd_modes_times_and_lengths_are_malformed() {
+        let meta = |len: u64, mode: u64, secs: u64, nanos: u64| {
+            let mut bytes = [0; 64];
+            let mut w = Writer::new(&mut bytes);
+            w.u8(META);
+            [len, mode, secs, nanos].into_iter().for_each(|value| w.varint(value));
+            w.bytes(&[0; 16]);
+            let used = w.finish().unwrap();
+            Message::decode(&bytes[..used])
+        };
+        assert!(meta(0, 0o777, 0, 999_999_999).is_ok());
+        let (set_user_id, sticky) = (0o4755, 0o1777);
+        for mode in [set_user_id, 0o2755, sticky, 0o10_0644, 1 << 40] {
+            assert_eq!(meta(0, mode, 0, 0), Err(Malformed), "mode {mode:o}");
+        }
+        assert_eq!(meta(0, 0, 0, 1_000_000_000), Err(Malformed));
+        // Zigzag: even numbers are not negative.
+        for (secs, fine) in [(1 << 44, true), ((1 << 44) + 2, false), ((1 << 44) + 1, false)] {
+            assert_eq!(meta(0, 0, secs, 0).is_ok(), fine, "{secs}");
+        }
+        for (len, fine) in [(MAX_BODY + 1, true), (MAX_BODY + 2, false), (VARINT_MAX, false)] {
+            assert_eq!(meta(len, 0, 0, 0).is_ok(), fine, "{len}");
+        }
     }
 
     fn without_length(encoded: &[u8]) -> &[u8] {

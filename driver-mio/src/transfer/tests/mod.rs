@@ -1,8 +1,10 @@
 //! Transfers on real files, with the disk's jobs run one by one in an order of the test's choosing.
 
+mod collecting;
 mod end_to_end;
 mod receiving;
 mod sending;
+mod shortage;
 mod streaming;
 
 use std::{fs, path::PathBuf};

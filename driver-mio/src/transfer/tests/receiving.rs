@@ -1,6 +1,6 @@
 //! Files that are received: any order of bytes, any failure.
 
-use std::{collections::BTreeMap, os::unix::fs::PermissionsExt, process::Command};
+use std::{collections::BTreeMap, os::unix::fs::PermissionsExt};
 
 use gannet_protocol::{Ticket, Write};
 use proptest::prelude::*;
@@ -10,9 +10,9 @@ use crate::transfer::buffers::BLOCK;
 
 /// A piece of a body as a datagram brings it.
 #[derive(Clone, Debug)]
-struct Chunk {
-    at: usize,
-    len: usize,
+pub(super) struct Chunk {
+    pub(super) at: usize,
+    pub(super) len: usize,
 }
 
 /// What the endpoint knows of a body that it receives, and so promises of its writes.
@@ -43,7 +43,7 @@ impl Arrivals {
 }
 
 impl Rig {
-    fn write(&mut self, body: BodyId, content: &[u8], chunk: &Chunk, fresh: usize) {
+    pub(super) fn write(&mut self, body: BodyId, content: &[u8], chunk: &Chunk, fresh: usize) {
         self.transfers.write(Write {
             body,
             offset: chunk.at as u64,
@@ -54,13 +54,13 @@ impl Rig {
     }
 
     /// Writes all of `content` in order.
-    fn write_all(&mut self, body: BodyId, content: &[u8], step: usize) {
+    pub(super) fn write_all(&mut self, body: BodyId, content: &[u8], step: usize) {
         for chunk in chunks(content.len(), step) {
             self.write(body, content, &chunk, chunk.len);
         }
     }
 
-    fn note_all(&mut self, body: BodyId, content: &[u8], len: BodyLen) {
+    pub(super) fn note_all(&mut self, body: BodyId, content: &[u8], len: BodyLen) {
         for note in group_notes(content, len) {
             self.transfers.note(body, note);
         }
@@ -69,7 +69,7 @@ impl Rig {
 }
 
 /// Pieces of `step` bytes or less that cover a body and cross no block.
-fn chunks(len: usize, step: usize) -> Vec<Chunk> {
+pub(super) fn chunks(len: usize, step: usize) -> Vec<Chunk> {
     let mut chunks = Vec::new();
     let mut at = 0;
     while at < len {
@@ -89,7 +89,7 @@ enum Step {
     Run,
 }
 
-fn known(content: &[u8]) -> BodyLen {
+pub(super) fn known(content: &[u8]) -> BodyLen {
     BodyLen::Known(content.len() as u64)
 }
 
@@ -259,20 +259,6 @@ fn a_file_that_cannot_be_opened_gives_all_tickets_back() {
 }
 
 #[test]
-fn more_than_fits_before_the_opening_ends_the_body() {
-    let content = content(6 << 20, 1);
-    let mut rig = Rig::new(&TIGHT, 1);
-    rig.transfers.receive_file(body(1), &meta(known(&content)));
-    rig.write_all(body(1), &content, 1400);
-    rig.run_all();
-    assert_eq!(rig.failure(body(1)), Some(Status::Overloaded));
-    assert_eq!(rig.settled, 6 << 20);
-    rig.open(body(1), "file", known(&content));
-    let rig = rig.finish([body(1)]);
-    assert_eq!(rig.files(), 0, "a partial file that comes too late is removed");
-}
-
-#[test]
 fn what_is_forgotten_leaves_nothing_and_its_late_jobs_do_no_harm() {
     let content = content(3_000_000, 1);
     let mut rig = Rig::new(&TIGHT, 1);
@@ -303,184 +289,4 @@ fn a_directory_that_took_the_name_meanwhile_is_told() {
     rig.run_all();
     assert_eq!(rig.failure(body(1)), Some(Status::IsDirectory));
     assert_eq!(rig.files(), 1);
-}
-
-/// A hundred files whose bytes come turn by turn, in memory for two blocks: they all arrive.
-#[test]
-fn many_files_at_once_share_little_memory() {
-    const FILES: u32 = 100;
-    let mut rig = Rig::new(&TIGHT, 3);
-    let contents: Vec<_> =
-        (0..FILES).map(|i| content(200_000 + 13_000 * i as usize, i.into())).collect();
-    for i in 0..FILES {
-        let len = known(&contents[i as usize]);
-        rig.transfers.receive_file(body(i), &meta(len));
-        rig.open(body(i), &format!("file{i}"), len);
-    }
-    let mut waiting: Vec<_> =
-        contents.iter().map(|content| chunks(content.len(), 60_000)).collect();
-    while waiting.iter().any(|chunks| !chunks.is_empty()) {
-        for i in 0..FILES {
-            if !waiting[i as usize].is_empty() {
-                let chunk = waiting[i as usize].remove(0);
-                rig.write(body(i), &contents[i as usize], &chunk, chunk.len);
-                let [memory, loose, _] = rig.transfers.receivers.memory_used();
-                assert!(memory <= TIGHT.receiving + TIGHT.overdraft);
-                assert!(loose <= TIGHT.loose + 70_000);
-            }
-            if rig.random(3) == 0 {
-                rig.run_one();
-            }
-        }
-    }
-    for i in 0..FILES {
-        let content = &contents[i as usize];
-        rig.note_all(body(i), content, known(content));
-    }
-    rig.run_all();
-    for i in 0..FILES {
-        assert_eq!(rig.failure(body(i)), None);
-        assert!(fs::read(rig.path(&format!("file{i}"))).unwrap() == contents[i as usize]);
-    }
-    assert_eq!(rig.settled, contents.iter().map(|content| content.len() as u64).sum::<u64>());
-    let rig = rig.finish((0..FILES).map(body));
-    assert_eq!(rig.files(), FILES as usize);
-}
-
-/// Single bytes with gaps between them, then the rest.
-#[test]
-fn bytes_with_gaps_take_bounded_memory() {
-    let content = content(BLOCK, 1);
-    let mut rig = Rig::new(&TIGHT, 1);
-    rig.transfers.receive_file(body(1), &meta(known(&content)));
-    rig.open(body(1), "file", known(&content));
-    for at in (0..BLOCK).step_by(8) {
-        rig.write(body(1), &content, &Chunk { at, len: 1 }, 1);
-    }
-    let [_, loose, _] = rig.transfers.receivers.memory_used();
-    assert!(loose <= TIGHT.loose + 1000);
-    for at in (0..BLOCK).step_by(8) {
-        rig.write(body(1), &content, &Chunk { at, len: 8 }, 7);
-    }
-    rig.note_all(body(1), &content, known(&content));
-    rig.run_all();
-    assert_eq!(rig.stored(body(1)), Some((BLOCK_LEN, hash_of(&content))));
-    let rig = rig.finish([body(1)]);
-    assert!(fs::read(rig.path("file")).unwrap() == content);
-}
-
-#[test]
-fn a_slow_disk_makes_the_sender_wait() {
-    let content = content(12 << 20, 1);
-    let limits = Limits { backlog: 4 << 20, ..Limits::default() };
-    let mut rig = Rig::new(&limits, 1);
-    rig.transfers.receive_file(body(1), &meta(known(&content)));
-    rig.open(body(1), "file", known(&content));
-    rig.write_all(body(1), &content[..4 << 20], 1 << 20);
-    rig.drain();
-    assert_eq!(rig.settled, 4 << 20);
-    for block in chunks(12 << 20, 1 << 20).into_iter().skip(4) {
-        rig.write(body(1), &content, &block, block.len);
-    }
-    rig.drain();
-    assert_eq!(rig.settled, 4 << 20, "8 MiB more than the limit wait for the disk");
-    (0..8).for_each(|_| assert!(rig.run_one()));
-    assert_eq!(rig.settled, 12 << 20);
-}
-
-/// The limit of blocks that are not whole ends a body that is written all over the place.
-#[test]
-fn a_body_in_too_many_places_is_given_up() {
-    let mut rig = Rig::new(&TIGHT, 1);
-    let len = BodyLen::Known(1 << 40);
-    rig.transfers.receive_file(body(1), &meta(len));
-    rig.open(body(1), "file", BodyLen::Open);
-    for block in 0..5000_u64 {
-        let ticket = Ticket::unowned(1);
-        let offset = block * BLOCK_LEN;
-        rig.transfers.write(Write { body: body(1), offset, data: b"x", fresh: 1, ticket });
-        rig.run_all();
-    }
-    assert_eq!(rig.failure(body(1)), Some(Status::Overloaded));
-    assert_eq!((rig.files(), rig.settled), (0, 5000));
-}
-
-#[test]
-fn a_disk_that_fills_up_ends_the_body_and_no_other() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut mount = Command::new("mount");
-    mount.args(["-t", "tmpfs", "-o", "size=3m", "gannet-test"]).arg(dir.path());
-    if !mount.output().is_ok_and(|done| done.status.success()) {
-        eprintln!("SKIPPED: no file system can be mounted here");
-        return;
-    }
-    let content = content(4 << 20, 1);
-    let mut rig = Rig::new(&Limits::default(), 1);
-    let small = Root::open(dir.path()).unwrap();
-    let name = Name::parse(b"file").unwrap();
-    rig.transfers.receive_file(body(1), &meta(known(&content)));
-    rig.transfers.open(body(1), small.create_partial(&name, BodyLen::Open));
-    rig.transfers.receive_file(body(2), &meta(known(&content)));
-    rig.open(body(2), "other", known(&content));
-    for body in [body(1), body(2)] {
-        rig.write_all(body, &content, 60_000);
-        rig.note_all(body, &content, known(&content));
-    }
-    rig.run_all();
-    let left = fs::read_dir(dir.path()).unwrap().count();
-    drop(small);
-    let _ = Command::new("umount").arg("-l").arg(dir.path()).status();
-    assert_eq!(rig.failure(body(1)), Some(Status::Full));
-    assert_eq!(left, 0);
-    assert_eq!(rig.stored(body(2)), Some((4 << 20, hash_of(&content))));
-    assert_eq!(rig.settled, 8 << 20);
-    rig.finish([body(1), body(2)]);
-}
-
-#[test]
-fn a_listing_is_collected_in_memory() {
-    for len in [0, 1, 70_000, BLOCK, 2 * BLOCK + 9] {
-        let content = content(len, 1);
-        let mut rig = Rig::new(&Limits::default(), 1);
-        rig.transfers.receive_memory(body(1));
-        let mut chunks = chunks(len, 9000);
-        chunks.reverse();
-        for chunk in chunks {
-            rig.write(body(1), &content, &chunk, chunk.len);
-        }
-        rig.note_all(body(1), &content, BodyLen::Open);
-        rig.run_all();
-        let collected = rig.outputs.iter().find_map(|output| match output {
-            Output::Collected { body: of, bytes } if *of == body(1) => Some(bytes),
-            _ => None,
-        });
-        assert!(collected == Some(&content), "{len}");
-        assert_eq!(rig.settled, len as u64);
-    }
-}
-
-#[test]
-fn a_wrong_listing_is_refused() {
-    let content = content(70_000, 1);
-    let mut wrong = content.clone();
-    wrong[69_999] ^= 1;
-    let mut rig = Rig::new(&Limits::default(), 1);
-    rig.transfers.receive_memory(body(1));
-    rig.write_all(body(1), &wrong, 9000);
-    rig.note_all(body(1), &content, BodyLen::Open);
-    rig.run_all();
-    assert_eq!(rig.failure(body(1)), Some(Status::Corrupt));
-
-    rig.transfers.receive_memory(body(2));
-    let ticket = Ticket::unowned(1);
-    rig.transfers.write(Write { body: body(2), offset: 1 << 40, data: b"x", fresh: 1, ticket });
-    rig.run_all();
-    assert_eq!(rig.failure(body(2)), Some(Status::TooLarge));
-
-    rig.transfers.receive_memory(body(3));
-    rig.write_all(body(3), &content, 9000);
-    rig.transfers.note(body(3), end_of(&content));
-    rig.run_all();
-    assert_eq!(rig.failure(body(3)), Some(Status::Corrupt), "its hashes were never told");
-    assert_eq!(rig.settled, 140_001);
 }
