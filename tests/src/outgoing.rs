@@ -141,7 +141,8 @@ impl Outgoing {
     fn fail_or_wait(&mut self, now: Instant, end: u64) -> Result<(), Unread> {
         match self.fault {
             SourceFault::Late { at, wait } if end > at => {
-                if *self.ready.get_or_insert(now + wait) > now {
+                let ready = *self.ready.get_or_insert(now + wait);
+                if ready > now {
                     return Err(Unread::Pending);
                 }
             }

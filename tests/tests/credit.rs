@@ -211,7 +211,9 @@ fn ten_thousand_cancels_and_failed_writes_cost_nothing() {
     world.set_filter(|_| true);
     // What was lost made the congestion window small; it has to grow again first.
     for _ in 0..3 {
-        Way::BOTH.map(|way| speed(&mut world, client, way));
+        for way in Way::BOTH {
+            speed(&mut world, client, way);
+        }
     }
     let after = Way::BOTH.map(|way| speed(&mut world, client, way));
     for (before, after) in before.into_iter().zip(after) {

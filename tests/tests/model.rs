@@ -49,14 +49,14 @@ fn file(number: u8) -> gannet_protocol::Name {
     name(&format!("file {number}"))
 }
 
-fn start(world: &mut World, client: ClientId, want: Want, jobs: &mut Vec<(ClientId, JobId)>) {
-    let job = match want {
+fn start(world: &mut World, client: ClientId, want: &Want, jobs: &mut Vec<(ClientId, JobId)>) {
+    let job = match *want {
         Want::Get(number) => Job::Get(file(number)),
         Want::List(number) => Job::List(number.map(file)),
         Want::Rename(from, to) => Job::Rename(file(from), file(to)),
         // No two puts store the same.
         Want::Put(number, len) => Job::put(&file(number), Content::pattern(jobs.len() as u64, len)),
-        Want::Cancel(which) => {
+        Want::Cancel(ref which) => {
             if !jobs.is_empty() {
                 let (client, job) = *which.get(jobs);
                 if world.outcome(client, job).is_none() {
@@ -69,14 +69,14 @@ fn start(world: &mut World, client: ClientId, want: Want, jobs: &mut Vec<(Client
     jobs.push((client, world.start(client, job)));
 }
 
-fn run(seed: u64, clients: usize, path: &Path, steps: Vec<Step>) -> Result<(), TestCaseError> {
+fn run(seed: u64, clients: usize, path: &Path, steps: &[Step]) -> Result<(), TestCaseError> {
     let mut world = World::new(seed);
     let clients: Vec<_> = (0..clients).map(|_| world.add_client(path.clone())).collect();
     world.rebind_every(clients[0], Rebind::Port, 700 * MS);
     let mut jobs = Vec::new();
     for (client, want, pause) in steps {
         start(&mut world, *client.get(&clients), want, &mut jobs);
-        world.run_for(pause * MS);
+        world.run_for(*pause * MS);
     }
     world.run_until_idle(600 * SECOND);
     world.run_for(SECOND);
@@ -124,7 +124,7 @@ proptest! {
 
     #[test]
     fn several_clients_on_a_good_path(seed: u64, clients in 1usize..5, steps in steps()) {
-        run(seed, clients, &Path::new(100_000_000, 20 * MS), steps)?;
+        run(seed, clients, &Path::new(100_000_000, 20 * MS), &steps)?;
     }
 
     #[test]
@@ -134,6 +134,6 @@ proptest! {
             .reorder(0.05, 5 * MS)
             .duplicate(0.05)
             .corrupt(0.01);
-        run(seed, clients, &path, steps)?;
+        run(seed, clients, &path, &steps)?;
     }
 }

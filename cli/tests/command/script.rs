@@ -68,7 +68,7 @@ fn it_stops_at_a_lost_connection() {
     // Its script never ends: standard input stays open.
     let stdin = child.stdin.take().unwrap();
     std::io::Write::write_all(&mut &stdin, b"list\n").unwrap();
-    server.expect_log(&["list"]);
+    server.expect_log(&[" list . "]);
     Here::new().run(["exit", &server.target()]).ended_with(0);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(3));

@@ -42,7 +42,7 @@ impl Host {
         let known = self.exchanges.insert(exchange, Exchange::default());
         assert!(known.is_none(), "a request comes once");
         match request {
-            Request::Get(name) => self.on_get(exchange, name),
+            Request::Get(name) => self.on_get(exchange, &name),
             Request::Put(put) => self.on_put(exchange, &put, body.expect("a put has a body")),
             Request::List(directory) => self.on_list(exchange, directory),
             Request::Rename { from, to } => {
@@ -57,14 +57,14 @@ impl Host {
         }
     }
 
-    fn on_get(&mut self, exchange: ExchangeId, name: Name) {
-        let file = self.files.get(&name).cloned();
+    fn on_get(&mut self, exchange: ExchangeId, name: &Name) {
+        let file = self.files.get(name).cloned();
         self.log(exchange, Asked::Get(name.clone()), file.as_ref().map(drop).map_err(|s| *s));
         let file = match file {
             Ok(file) => file,
             Err(status) => return self.answer(exchange, Err(status)),
         };
-        let fault = self.faults.get(&name).copied().unwrap_or_default();
+        let fault = self.faults.get(name).copied().unwrap_or_default();
         let meta = Reply::Meta(Outgoing::meta(&file));
         self.answer_with_body(exchange, meta, Outgoing::new(exchange, file, fault));
     }
