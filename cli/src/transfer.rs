@@ -21,9 +21,9 @@ use crate::{
     summary::Moved,
 };
 
-/// Most files that are moved at once: enough that small ones do not wait for round trips, and few enough open files for
-/// the usual limit of 1024.
-const MOST_AT_ONCE: usize = 64;
+/// Most files that are asked for at once: a server works at half as many for one connection, and the next requests wait
+/// there rather than a round trip away.
+const MOST_AT_ONCE: usize = 128;
 
 /// Fetches files; tells of each how it went, and returns the failure of the first that failed.
 ///

@@ -82,7 +82,7 @@ pub(crate) struct Server {
     /// The directory to share.
     #[arg(long, value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
     pub(crate) root: PathBuf,
-    /// The address to listen at, 0.0.0.0 or [::] for every one of this machine.
+    /// The address to listen at, 0.0.0.0 or :: for every one of this machine.
     ///
     /// The default can be reached from this machine alone, because packets are not encrypted yet: others on the network
     /// could read and change them.
@@ -106,8 +106,11 @@ pub(crate) struct Client {
 // A verb and the server that it is for. It has no doc comment of its own, so that the verb's becomes the help's.
 #[derive(Args, Debug)]
 pub(crate) struct OneShot<V: Args> {
-    /// The server, for example 10.0.0.1:5555 or [::1]:5555.
-    #[arg(value_name = "HOST:PORT", value_hint = ValueHint::Hostname)]
+    #[arg(
+        help = "The server, for example 10.0.0.1:5555 or [::1]:5555",
+        value_name = "HOST:PORT",
+        value_hint = ValueHint::Hostname
+    )]
     pub(crate) server: Target,
     #[command(flatten)]
     pub(crate) connecting: Connecting,
