@@ -106,12 +106,12 @@ fn packets() -> impl Strategy<Value = Vec<(Vec<Frame>, u32)>> {
 }
 
 proptest! {
-    #![proptest_config(config(600))]
+    #![proptest_config(config(300))]
 
     #[test]
     fn any_frames_to_a_server(packets in packets(), renumber in 0u64..3) {
         let mut world = World::new(1);
-        world.server_mut().files.insert(&name("file"), Content::pattern(1, 3_000_000));
+        world.server_mut().files.insert(&name("file"), Content::pattern(1, 400_000));
         world.server_mut().files.insert(&name("other"), Content::pattern(1, 0));
         let mut forged = ForgedClient::connect(&mut world, STRANGER, &Parameters::default());
         let mut received = 0;
