@@ -328,6 +328,26 @@ fn half_open_handshakes_are_capped() {
     check_alive(&mut world);
 }
 
+/// Row 13: a server has room for so many connections, and is silent when it has none.
+#[test]
+fn connections_are_capped() {
+    let mut world = World::new(18);
+    let mut full = None;
+    for number in 0..10_000 {
+        let Some(id) = ForgedClient::greet(&mut world, stranger(number)) else {
+            full = Some(number);
+            break;
+        };
+        world.spoof(stranger(number), &finish(id, &Parameters::default()));
+        world.take_strays(stranger(number));
+    }
+    assert_eq!(full, Some(8192));
+    assert_eq!(world.server().connected.len(), 8192);
+    // When they have gone there is room again.
+    world.run_for(60 * SECOND);
+    check_alive(&mut world);
+}
+
 /// Row 11: an address that has proved nothing gets no more than three times what it sent; the world watches that.
 /// Nor does a flood of repeated hellos get more.
 #[test]

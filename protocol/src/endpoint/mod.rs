@@ -21,6 +21,9 @@ use slots::Slots;
 /// Lists of versions that wait to be sent; whoever comes when all places are taken asks again.
 const MAX_VERSION_ANSWERS: usize = 16;
 
+/// Most connections that strangers can have open. An idle one costs some 4 KiB, so a flood of finished handshakes costs 32 MiB.
+const MAX_CONNECTIONS: usize = 8_192;
+
 /// Every connection behind one UDP socket: bytes and time go in, bytes and events come out.
 ///
 /// Inputs are named `handle_*`, outputs `poll_*`. After any input, drain [`Self::poll_transmit`] until
@@ -147,7 +150,8 @@ impl Endpoint {
             }
             return;
         }
-        if hello.suite != SUITE_PLAIN || self.half_open.is_full() {
+        let full = self.half_open.is_full() || self.connections.len() >= MAX_CONNECTIONS;
+        if hello.suite != SUITE_PLAIN || full {
             return;
         }
         let (handle, own) = self.connections.reserve(&mut self.random);

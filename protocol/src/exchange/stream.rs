@@ -107,6 +107,12 @@ impl SendStream {
         self.sent >= self.opening
     }
 
+    /// Whether the opening message went in pieces of which some are acknowledged and not all: chunks have to wait for the
+    /// others, for it cannot go along any more.
+    pub(crate) fn opens_in_pieces(&self) -> bool {
+        self.base > 0 && !self.acked.covers(&(0..self.opening))
+    }
+
     /// The opening message, while it has to go along with chunks; all of it or none.
     pub(crate) fn opening(&self) -> Option<Piece> {
         let whole = 0..self.opening;
@@ -380,6 +386,23 @@ mod tests {
         let mut stream = RecvStream::default();
         stream.receive(0, false, &[0x80, 0x01, 0, 0]).unwrap();
         assert_eq!(stream.next_message(), Err(StreamError::TooLong));
+    }
+
+    #[test]
+    fn chunks_wait_for_an_opening_that_goes_in_pieces() {
+        let mut stream = SendStream::default();
+        stream.push(&Message::Note(Note::Group { index: 0, hash: [0; 32] }));
+        stream.mark_opening();
+        let mut pieces: Vec<_> = Vec::new();
+        while let Some(piece) = stream.next_piece(20, u64::MAX) {
+            stream.on_sent(&piece);
+            pieces.push(piece);
+        }
+        assert!(stream.has_opened() && stream.opening().is_some() && !stream.opens_in_pieces());
+        stream.on_acked(&pieces[0]);
+        assert!(stream.opening().is_none() && stream.opens_in_pieces());
+        stream.on_acked(&pieces[1]);
+        assert!(stream.opening().is_none() && !stream.opens_in_pieces());
     }
 
     #[test]

@@ -715,7 +715,8 @@ impl Exchanges {
                 continue;
             };
             let opening = exchange.send.opening();
-            if let Some(body) = exchange.send_body.as_ref().filter(|_| exchange.send.has_opened()) {
+            let may_send = exchange.send.has_opened() && !exchange.send.opens_in_pieces();
+            if let Some(body) = exchange.send_body.as_ref().filter(|_| may_send) {
                 let opening_len = opening.as_ref().map_or(0, |piece| piece.range.end);
                 let room = room(number, body.next_offset(), opening_len);
                 if let Some(range) = body.next_chunk(room, credit) {
