@@ -5,6 +5,7 @@ use std::{
     env, fs,
     io::{self, BufRead, BufReader},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -88,7 +89,7 @@ fn other_files_tcp_and_programs_are_out_of_reach() {
         // A link inside to what is outside leads nowhere either, nor does a file move there.
         let link = dir.join("root/link");
         let _ = fs::remove_file(&link);
-        std::os::unix::fs::symlink(&secret, &link).unwrap();
+        symlink(&secret, &link).unwrap();
         assert!(is_denied(fs::read(&link)));
         assert!(fs::rename(dir.join("root/file"), dir.join("outside/file")).is_err());
         assert!(is_denied(Command::new("/bin/true").status()));
@@ -112,9 +113,16 @@ fn trust_can_be_kept_up() {
         return;
     };
     let paths = Paths::new(dir.join("config"), dir.join("state"));
-    if !confine(&server_confinement(&dir)) {
+    // As those do who keep their configuration under version control.
+    fs::create_dir(dir.join("dotfiles")).unwrap();
+    fs::write(dir.join("dotfiles/clients"), "").unwrap();
+    symlink(dir.join("dotfiles/clients"), paths.authorized_clients()).unwrap();
+    let writable = paths.directories();
+    assert_eq!(writable.len(), 3);
+    if !confine(&Confinement { writable, readable: vec![] }) {
         return;
     }
+    assert!(is_denied(fs::read(dir.join("root/file"))));
     let key = SecretKey::load_or_create(&paths).unwrap().public();
     paths.prepare_state().unwrap();
     let list = paths.authorized_clients();

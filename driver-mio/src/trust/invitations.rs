@@ -6,7 +6,7 @@ use gannet_protocol::{Instant, PublicKey, Rate, RateLimiter, RateLimits};
 
 use super::{
     policy::Grant,
-    ticket::{Proof, Secret},
+    ticket::{Proof, TicketSecret},
 };
 
 /// Most invitations that are open at a time: each guess is checked against all of them.
@@ -33,7 +33,7 @@ pub struct Invitations {
 #[derive(Debug)]
 #[must_use = "it is used up unless it is put back"]
 pub struct Invitation {
-    secret: Secret,
+    secret: TicketSecret,
     inviter: PublicKey,
     grant: Grant,
     until: Instant,
@@ -70,7 +70,7 @@ impl Invitations {
         inviter: PublicKey,
         grant: Grant,
         lifetime: Duration,
-    ) -> Result<Secret, InviteError> {
+    ) -> Result<TicketSecret, InviteError> {
         if lifetime.is_zero() || lifetime > MAX_LIFETIME {
             return Err(InviteError::Lifetime);
         }
@@ -78,7 +78,7 @@ impl Invitations {
         if self.open.len() >= MAX_OPEN {
             return Err(InviteError::TooMany);
         }
-        let secret = Secret::generate().ok_or(InviteError::NoRandomness)?;
+        let secret = TicketSecret::generate().ok_or(InviteError::NoRandomness)?;
         let mine = secret.share();
         self.open.push(Invitation { secret: mine, inviter, grant, until: now + lifetime });
         Ok(secret)

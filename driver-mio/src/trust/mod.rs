@@ -33,5 +33,5 @@ pub use invitations::{
 pub use known_servers::{BadPin, KnownServers, KnownServersError, Meeting, Pin, remember};
 pub use paths::{NoHome, Paths};
 pub use private::{Exposure, FileError};
-pub use ticket::{BadTicket, MAX_ADDRESSES, Proof, Secret, Ticket};
+pub use ticket::{BadTicket, MAX_ADDRESSES, Proof, Ticket, TicketSecret};
 pub use words::BadWords;

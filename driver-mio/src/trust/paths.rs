@@ -76,6 +76,21 @@ impl Paths {
         &self.state
     }
 
+    /// Every directory in which keys, lists and state are kept up: those two, and where lists really are that are symbolic
+    /// links. A process that confines itself keeps these.
+    #[must_use]
+    pub fn directories(&self) -> Vec<PathBuf> {
+        let mut directories = vec![self.config.clone(), self.state.clone()];
+        for list in [self.authorized_clients(), self.known_servers()] {
+            let is_link = fs::symlink_metadata(&list).is_ok_and(|metadata| metadata.is_symlink());
+            if is_link && let Ok(mut real) = fs::canonicalize(&list) {
+                real.pop();
+                directories.push(real);
+            }
+        }
+        directories
+    }
+
     /// The file of this user's secret key.
     #[must_use]
     pub fn secret_key(&self) -> PathBuf {

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use gannet_driver_mio::trust::{
-    Invitations, InviteError, JoinError, MAX_LIFETIME, MAX_OPEN, Proof, Secret, policy::Grant,
+    Invitations, InviteError, JoinError, MAX_LIFETIME, MAX_OPEN, Proof, TicketSecret, policy::Grant,
 };
 use gannet_protocol::Instant;
 
@@ -25,12 +25,16 @@ fn seconds(n: u64) -> Instant {
     Instant::ZERO + Duration::from_secs(n)
 }
 
-fn invite(invitations: &mut Invitations, text: &str) -> Secret {
+fn invite(invitations: &mut Invitations, text: &str) -> TicketSecret {
     invitations.invite(seconds(0), key(1), grant(text), 10 * MINUTE).unwrap()
 }
 
 /// What comes of a try at some second with some secret.
-fn redeem(invitations: &mut Invitations, at: u64, secret: &Secret) -> Result<String, JoinError> {
+fn redeem(
+    invitations: &mut Invitations,
+    at: u64,
+    secret: &TicketSecret,
+) -> Result<String, JoinError> {
     let proof = secret.prove(TRANSCRIPT, &key(2));
     invitations
         .redeem(seconds(at), from(at as u32), &proof, TRANSCRIPT, &key(2))
@@ -53,7 +57,7 @@ fn each_invitation_lets_one_in() {
 fn a_guess_does_not_use_an_invitation_up() {
     let mut invitations = Invitations::default();
     let secret = invite(&mut invitations, "read");
-    let (now, other) = (seconds(1), Secret::generate().unwrap());
+    let (now, other) = (seconds(1), TicketSecret::generate().unwrap());
     let good = secret.prove(TRANSCRIPT, &key(2));
     let mut refused = |n, proof: &Proof, transcript: &[u8], client| {
         let result = invitations.redeem(now, from(n), proof, transcript, &key(client));
@@ -108,7 +112,7 @@ fn open_ones_are_bounded() {
 fn guesses_are_limited_and_others_are_heard() {
     let mut invitations = Invitations::default();
     let secret = invite(&mut invitations, "read");
-    let wrong = Secret::generate().unwrap().prove(TRANSCRIPT, &key(3));
+    let wrong = TicketSecret::generate().unwrap().prove(TRANSCRIPT, &key(3));
     let guesses: Vec<_> = (0..1000)
         .map(|_| {
             let guess = invitations.redeem(seconds(1), from(1), &wrong, TRANSCRIPT, &key(3));
@@ -126,5 +130,5 @@ fn secrets_are_not_displayed() {
     let mut invitations = Invitations::default();
     invite(&mut invitations, "read");
     let shown = format!("{invitations:?}");
-    assert!(shown.contains("Secret { .. }"), "{shown}");
+    assert!(shown.contains("TicketSecret { .. }"), "{shown}");
 }

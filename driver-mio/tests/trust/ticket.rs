@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use gannet_driver_mio::trust::{BadTicket, HostPort, MAX_ADDRESSES, Proof, Secret, Ticket};
+use gannet_driver_mio::trust::{BadTicket, HostPort, MAX_ADDRESSES, Proof, Ticket, TicketSecret};
 use gannet_protocol::armor::{self, BadText, Kind};
 use proptest::prelude::*;
 
@@ -10,7 +10,7 @@ use crate::world::key;
 
 fn ticket(via: &str, addresses: &[&str]) -> Ticket {
     let addresses: Vec<SocketAddr> = addresses.iter().map(|text| text.parse().unwrap()).collect();
-    Ticket::new(key(1), via.parse().unwrap(), addresses, Secret::generate().unwrap())
+    Ticket::new(key(1), via.parse().unwrap(), addresses, TicketSecret::generate().unwrap())
 }
 
 /// The text of any bytes, checksummed.
@@ -173,7 +173,7 @@ proptest! {
     ) {
         let Ok(via) = HostPort::new(&host, port) else { return Ok(()) };
         let addresses = addresses.into_iter().map(SocketAddr::from);
-        let given = Ticket::new(key(1), via, addresses, Secret::generate().unwrap());
+        let given = Ticket::new(key(1), via, addresses, TicketSecret::generate().unwrap());
         let read = Ticket::parse(&given.reveal()).unwrap();
         prop_assert_eq!((read.via(), read.addresses()), (given.via(), given.addresses()));
         prop_assert!(agree(&read, &given));

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use gannet_protocol::PublicKey;
 use zeroize::Zeroizing;
 
-use super::{BadTicket, MAX_ADDRESSES, Secret, Ticket, leads_there};
+use super::{BadTicket, MAX_ADDRESSES, Ticket, TicketSecret, leads_there};
 use crate::trust::HostPort;
 
 /// The only version.
@@ -54,7 +54,7 @@ struct Reader<'a>(&'a [u8]);
 impl Reader<'_> {
     fn ticket(&mut self) -> Option<Ticket> {
         let server = PublicKey::from_bytes(*self.array()?);
-        let secret = Secret::from_bytes(self.array()?);
+        let secret = TicketSecret::from_bytes(self.array()?);
         let [len] = *self.array()?;
         let (host, rest) = self.0.split_at_checked(len.into())?;
         self.0 = rest;

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::HostPort;
 
-pub use secret::{Proof, Secret};
+pub use secret::{Proof, TicketSecret};
 
 /// Most addresses of a server in a ticket; the line stays under 600 characters.
 pub const MAX_ADDRESSES: usize = 8;
@@ -27,7 +27,7 @@ pub struct Ticket {
     server: PublicKey,
     via: HostPort,
     addresses: Vec<SocketAddr>,
-    secret: Secret,
+    secret: TicketSecret,
 }
 
 impl Ticket {
@@ -38,7 +38,7 @@ impl Ticket {
         server: PublicKey,
         via: HostPort,
         addresses: impl IntoIterator<Item = SocketAddr>,
-        secret: Secret,
+        secret: TicketSecret,
     ) -> Self {
         let addresses = addresses.into_iter().filter(leads_there).take(MAX_ADDRESSES).collect();
         Self { server, via, addresses, secret }
@@ -86,7 +86,7 @@ impl Ticket {
 
     /// What to prove to the server.
     #[must_use]
-    pub const fn secret(&self) -> &Secret {
+    pub const fn secret(&self) -> &TicketSecret {
         &self.secret
     }
 }

@@ -10,9 +10,9 @@ use zeroize::Zeroizing;
 const LABEL: &[u8] = b"gannet invitation 1";
 
 /// Sixteen random bytes, which nobody can guess. Wiped from memory when dropped, and never displayed.
-pub struct Secret(Zeroizing<[u8; 16]>);
+pub struct TicketSecret(Zeroizing<[u8; 16]>);
 
-impl Secret {
+impl TicketSecret {
     /// A new one; none if the system has no randomness.
     #[must_use]
     pub fn generate() -> Option<Self> {
@@ -58,13 +58,13 @@ fn statement(transcript: &[u8], client: &PublicKey) -> Vec<u8> {
     [LABEL, transcript, client.as_bytes()].concat()
 }
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for TicketSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Secret").finish_non_exhaustive()
+        f.debug_struct("TicketSecret").finish_non_exhaustive()
     }
 }
 
-/// What a client sends to prove that it knows a ticket's secret: 32 bytes. It is compared by [`Secret::verify`] only.
+/// What a client sends to prove that it knows a ticket's secret: 32 bytes. It is compared by [`TicketSecret::verify`] only.
 #[derive(Clone, Debug)]
 pub struct Proof([u8; 32]);
 
