@@ -4,7 +4,7 @@
 //! server's first protected packet. A repeated hello is answered byte for byte as before.
 
 use alloc::vec::Vec;
-use core::time::Duration;
+use core::{net::SocketAddr, time::Duration};
 
 use super::{Connection, LIMITS, State};
 use crate::{
@@ -222,7 +222,13 @@ impl Connection {
     }
 
     /// As a server: takes in a FINISH, or one that was repeated.
-    pub(crate) fn on_finish(&mut self, now: Instant, payload: &[u8], outbox: &mut Outbox) {
+    pub(crate) fn on_finish(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        payload: &[u8],
+        (random, outbox): (&mut Random, &mut Outbox),
+    ) {
         match &mut self.state {
             State::Handshake(Handshake::Answering(answering)) => {
                 let mut reader = Reader::new(payload);
@@ -239,6 +245,10 @@ impl Connection {
                 let held = core::mem::take(&mut answering.held);
                 self.path.validate();
                 self.establish(now, &parameters, None, outbox);
+                if from != self.path.remote {
+                    // It received the answer where it was, and is elsewhere now.
+                    self.on_new_address(from, random);
+                }
                 // The client hears that it need not repeat itself.
                 self.ping = true;
                 for mut packet in held {
@@ -249,7 +259,10 @@ impl Connection {
                 self.acks.hurry(now);
                 self.ping = true;
             }
-            _ => {}
+            _ => return,
+        }
+        if from == self.path.remote {
+            self.path.on_received(payload.len());
         }
     }
 
