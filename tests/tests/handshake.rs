@@ -363,6 +363,23 @@ fn repeated_hellos_amplify_nothing() {
     assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "answered byte for byte as before");
 }
 
+/// A client that is elsewhere by the end of its handshake is answered there, and nowhere else.
+#[test]
+fn an_address_that_changes_within_the_handshake() {
+    for (before, after) in [(1, 1), (1, 2)] {
+        let mut world = World::new(15);
+        let before = stranger(before);
+        let after = SocketAddr::new(stranger(after).ip(), 4001);
+        let server = ForgedClient::greet(&mut world, before).expect("an answer");
+        for _ in 0..3 {
+            world.spoof(after, &finish(server, &Parameters::default()));
+        }
+        world.run_for(SECOND);
+        assert!(!world.take_strays(after).is_empty());
+        assert!(world.take_strays(before).is_empty());
+    }
+}
+
 /// Row 16: packets that overtake the handshake wait, a few of them; nothing is lost for good.
 #[test]
 fn packets_that_overtake_the_handshake() {

@@ -79,7 +79,8 @@ fn run(seed: u64, clients: usize, path: &Path, steps: &[Step]) -> Result<(), Tes
         world.run_for(*pause * MS);
     }
     world.run_until_idle(600 * SECOND);
-    world.run_for(SECOND);
+    // A server learns where a silent client is now when that keeps its connection alive.
+    world.run_for(25 * SECOND);
     prop_assert_eq!(world.server().running(), 0);
     check(&mut world, &jobs)
 }
@@ -117,6 +118,24 @@ fn check(world: &mut World, jobs: &[(ClientId, JobId)]) -> Result<(), TestCaseEr
         prop_assert!(answer.is(&outcome), "{:?} instead of {:?}", outcome, answer);
     }
     Ok(())
+}
+
+/// Also between the answer and the end of its exchange, when the file is stored.
+#[test]
+fn a_put_is_given_up_at_any_moment() {
+    for moment in 0..300 {
+        let mut world = World::new(moment);
+        let client = world.add_client(Path::new(1_000_000, 40 * MS).loss(0.1));
+        let mut jobs = Vec::new();
+        start(&mut world, client, &Want::Put(0, 3000), &mut jobs);
+        world.run_for(moment as u32 * MS);
+        if world.outcome(client, jobs[0].1).is_none() {
+            world.client_mut(client).cancel(jobs[0].1);
+        }
+        world.run_until_idle(60 * SECOND);
+        world.run_for(SECOND);
+        check(&mut world, &jobs).unwrap();
+    }
 }
 
 proptest! {

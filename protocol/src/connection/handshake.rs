@@ -4,7 +4,7 @@
 //! server's first protected packet. A repeated hello is answered byte for byte as before.
 
 use alloc::vec::Vec;
-use core::time::Duration;
+use core::{net::SocketAddr, time::Duration};
 
 use super::{
     Connection, LIMITS, State,
@@ -15,6 +15,7 @@ use crate::{
     crypto::PublicKey,
     exchange::Outbox,
     noise::HandshakeError,
+    random::Random,
     wire::{
         cursor::{Malformed, Reader, Writer},
         packet::{self, ConnectionId, Hello, MIN_DATAGRAM},
@@ -235,7 +236,13 @@ impl Connection {
     }
 
     /// As a server: takes in a FINISH, or one that was repeated.
-    pub(crate) fn on_finish(&mut self, now: Instant, payload: &[u8], outbox: &mut Outbox) {
+    pub(crate) fn on_finish(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        payload: &[u8],
+        (random, outbox): (&mut Random, &mut Outbox),
+    ) {
         match &mut self.state {
             State::Handshake(Handshake::Answering(answering)) => {
                 let Ok(finished) = answering.keying.read_finish(payload) else { return };
@@ -253,6 +260,10 @@ impl Connection {
                 self.path.validate();
                 let keyed = (finished.peer, finished.protection);
                 self.establish(now, &parameters, keyed, None, outbox);
+                if from != self.path.remote {
+                    // It received the answer where it was, and is elsewhere now.
+                    self.on_new_address(from, random);
+                }
                 // The client hears that it need not repeat itself.
                 self.ping = true;
                 for mut packet in held {
@@ -263,7 +274,10 @@ impl Connection {
                 self.acks.hurry(now);
                 self.ping = true;
             }
-            _ => {}
+            _ => return,
+        }
+        if from == self.path.remote {
+            self.path.on_received(payload.len());
         }
     }
 

@@ -175,7 +175,7 @@ impl Connection {
     }
 
     /// A packet came from elsewhere, and nothing newer from where the peer was (RFC 9000, section 9.3).
-    fn on_new_address(&mut self, remote: core::net::SocketAddr, random: &mut Random) {
+    pub(super) fn on_new_address(&mut self, remote: core::net::SocketAddr, random: &mut Random) {
         if remote.ip() == self.path.remote.ip() {
             // A NAT forgot its mapping: the path is the same.
             self.path.remote = remote;

@@ -138,7 +138,8 @@ impl Endpoint {
             }
             Packet::Finish { to, payload } => {
                 let connection = self.connections.by_id(to)?;
-                connection.on_finish(now, payload, &mut self.outbox);
+                let out = (&mut self.random, &mut self.outbox);
+                connection.on_finish(now, datagram.remote, payload, out);
                 if connection.is_established() {
                     self.half_open.remove(connection.handle.slot);
                 }

@@ -73,7 +73,8 @@ impl Host {
         self.received.insert(body);
         let entry = self.exchanges.get_mut(&exchange).expect("its exchange runs");
         entry.receiving = None;
-        if let Some(name) = entry.store_as.clone().filter(|_| entry.job.is_none()) {
+        if entry.job.is_none() {
+            let name = entry.store_as.clone().expect("a server receives what it stores");
             return self.store(exchange, name, received);
         }
         entry.outcome = Some(if entry.is_listing {
@@ -90,6 +91,10 @@ impl Host {
             self.files.insert(&name, Content::bytes(bytes));
         }
         self.perform(exchange, Ok(()));
+        if let Some(entry) = self.exchanges.get_mut(&exchange) {
+            // It is done, whether or not the client stays to hear it.
+            entry.store_as = None;
+        }
         self.stored.push((name, received));
         self.say(exchange, |session| session.reply(exchange, Reply::Stored(stored)).map(drop));
     }
