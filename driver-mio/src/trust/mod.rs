@@ -1,6 +1,6 @@
 //! Who is who, and who may do what: keys, pins, authorizations, invitations.
 //!
-//! Nothing in here has a socket. A server asks [`AuthorizedClients`] for the [`Grant`] of a client's key and
+//! Nothing in here has a socket. A server asks [`AuthorizedClients`] for the [`policy::Grant`] of a client's key and
 //! [`policy::decide`] for every verb; a client asks [`KnownServers`] whether a server's key is the right one; an
 //! [`Invitations`] and a [`Ticket`] bring the two together. The files are described in `docs/authorized_clients.md` and
 //! `docs/trust.md`.
