@@ -15,6 +15,7 @@ mod event_loop;
 mod files;
 mod hash;
 pub mod netem;
+pub mod security;
 pub mod server;
 mod socket;
 mod sys;

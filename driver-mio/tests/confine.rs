@@ -14,6 +14,7 @@ use std::{
 use gannet_driver_mio::{
     client::{Client, ClientOptions},
     confine::{Confined, Confinement},
+    security::{ClientSecurity, ServerSecurity},
     server::{Server, ServerOptions},
     trust::{AuthorizedClients, HostPort, Paths, SecretKey, authorize, remember},
 };
@@ -148,7 +149,9 @@ fn a_confined_server_serves_every_verb() {
     if let Some(dir) = child() {
         confine(&server_confinement(&dir));
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let server = Server::bind(ServerOptions::new(dir.join("root"), listen)).unwrap();
+        let server =
+            Server::bind(ServerOptions::new(dir.join("root"), listen, ServerSecurity::Plain))
+                .unwrap();
         println!("port={}", server.local_addr().port());
         server.run().unwrap();
         return;
@@ -160,7 +163,8 @@ fn a_confined_server_serves_every_verb() {
     let mut server = Killed(child);
     let mut lines = stdout.lines().map_while(Result::ok);
     let port = lines.find_map(|line| line.strip_prefix("port=")?.parse().ok()).unwrap();
-    let client = Client::connect("127.0.0.1", port, &ClientOptions::default()).unwrap();
+    let client =
+        Client::connect("127.0.0.1", port, &ClientOptions::new(ClientSecurity::Plain)).unwrap();
     let name = |text: &str| Name::parse(text.as_bytes()).unwrap();
     let copy = dir.path().join("copy");
     client.get(name("file"), copy.clone()).wait().unwrap();

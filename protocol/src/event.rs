@@ -103,8 +103,10 @@ pub enum CloseReason {
     NoAnswer(Duration),
     /// The peer: it speaks only other versions of the protocol.
     Version,
-    /// The peer: it proved this key, and we were not told to trust it.
+    /// The peer: it proved this key, and we were not told which one is right.
     UnknownKey(PublicKey),
+    /// The peer: it proved this key, and another one is right; the right one did not answer.
+    WrongKey(PublicKey),
     /// The peer: it broke a rule of the protocol.
     Violation(Violation),
 }
@@ -116,6 +118,8 @@ pub enum CloseCode {
     Done,
     /// The server is shutting down.
     ShuttingDown,
+    /// The server does not know the client's key.
+    Refused,
     /// The other side broke this rule.
     Violation(Violation),
     /// A code that this version does not know.
@@ -125,6 +129,7 @@ pub enum CloseCode {
 impl CloseCode {
     const DONE: u64 = 0;
     const SHUTTING_DOWN: u64 = 1;
+    const REFUSED: u64 = 2;
 
     /// The code on the wire.
     #[must_use]
@@ -132,6 +137,7 @@ impl CloseCode {
         match self {
             Self::Done => Self::DONE,
             Self::ShuttingDown => Self::SHUTTING_DOWN,
+            Self::Refused => Self::REFUSED,
             Self::Violation(violation) => violation.code(),
             Self::Unknown(code) => code,
         }
@@ -141,6 +147,7 @@ impl CloseCode {
         match code {
             Self::DONE => Self::Done,
             Self::SHUTTING_DOWN => Self::ShuttingDown,
+            Self::REFUSED => Self::Refused,
             code => Violation::from_code(code).map_or(Self::Unknown(code), Self::Violation),
         }
     }

@@ -99,6 +99,7 @@ mod delivery;
 mod endpoint;
 mod event;
 mod exchange;
+mod expected;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod key;
@@ -122,11 +123,13 @@ pub use body::{BodyId, FileDone, Source, Ticket, Unread, Write};
 pub use config::{Config, CongestionKind, MAX_DATAGRAM, Security, Stats};
 pub use endpoint::{Datagram, Ecn, Endpoint, Misuse, Opened, Session, Transmit};
 pub use event::{CloseCode, CloseReason, ConnectionHandle, Event, ExchangeId, Violation};
+pub use expected::{Expected, Judgement};
 pub use key::{BadKey, Fingerprint, PublicKey};
 pub use limiter::{Limited, Occupancy, OccupancyLimits, Rate, RateLimiter, RateLimits};
 pub use message::{
     BLOCK_LEN, BadListing, BodyLen, Destination, End, Entry, EntryKind, FileTime, Hash, Identity,
-    MAX_BODY, MAX_GROUPS, MAX_MESSAGE, Meta, Mode, Note, Put, Reply, Request, Stored,
+    Invite, MAX_BODY, MAX_GROUPS, MAX_INVITE_TEXT, MAX_MESSAGE, MAX_TICKET, Meta, Mode, Note, Put,
+    Reply, Request, Stored, TicketText,
 };
 pub use name::{BadName, Escaped, MAX_COMPONENT, MAX_NAME, Name, RESERVED_PREFIX};
 pub use protect::{OpenError, Plain, Protect, SealError};

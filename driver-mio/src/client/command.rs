@@ -23,6 +23,8 @@ pub(super) enum Command {
     Cancel(Number),
     /// Tell the figures.
     Stats(Sender<Stats>),
+    /// Tell when the server was heard; drop it unanswered if that never happens.
+    Confirm(Sender<()>),
     /// Give up all that runs, let what is done be heard, and end.
     Close,
     /// End at once.

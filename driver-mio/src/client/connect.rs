@@ -11,9 +11,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gannet_protocol::{CloseReason, Config};
+use gannet_protocol::{CloseReason, Config, Expected, PublicKey};
 
-use crate::{event_loop::EventLoop, socket::Socket};
+use crate::{
+    event_loop::EventLoop,
+    security::{self, ClientSecurity},
+    socket::Socket,
+};
 
 use super::{ClientOptions, ConnectError, command::Line, phase::Phase, worker::Worker};
 
@@ -23,11 +27,30 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// server may be just starting.
 const REFUSAL_SPAN: Duration = Duration::from_secs(1);
 
+/// A connection.
+pub(super) struct Connected {
+    pub(super) event_loop: Box<EventLoop<Worker>>,
+    pub(super) line: Line,
+    pub(super) peer: Option<Peer>,
+}
+
+/// Who is at the two ends of a sealed connection.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) key: PublicKey,
+    pub(super) own: PublicKey,
+    /// The hash of the handshake.
+    pub(super) transcript: [u8; 32],
+}
+
 /// What came of an attempt.
 enum Attempt {
-    Connected(Box<EventLoop<Worker>>, Line),
-    NoAnswer { refused: bool },
-    Version,
+    Connected(Connected),
+    NoAnswer {
+        refused: bool,
+    },
+    /// Someone answered, and no other address will do better.
+    Hopeless(ConnectError),
 }
 
 /// Connects to the first address of `host` that answers.
@@ -35,7 +58,7 @@ pub(super) fn connect(
     host: &str,
     port: u16,
     options: &ClientOptions,
-) -> Result<(EventLoop<Worker>, Line), ConnectError> {
+) -> Result<Connected, ConnectError> {
     let start = Instant::now();
     let addresses = resolve(host, port, options.connect_timeout)
         .map_err(|error| ConnectError::Resolve { host: host.to_owned(), error })?;
@@ -43,11 +66,11 @@ pub(super) fn connect(
 }
 
 /// Connects to the first of `addresses` that answers; the time runs since `start`.
-fn first_of(
+pub(super) fn first_of(
     addresses: &[SocketAddr],
     options: &ClientOptions,
     start: Instant,
-) -> Result<(EventLoop<Worker>, Line), ConnectError> {
+) -> Result<Connected, ConnectError> {
     let mut tried = Vec::new();
     let mut last_error = None;
     for (at, remote) in addresses.iter().enumerate() {
@@ -58,8 +81,8 @@ fn first_of(
         let is_last = at + 1 == addresses.len();
         let patience = if is_last { left } else { left.min(PATIENCE) };
         match attempt(*remote, options, patience, is_last) {
-            Ok(Attempt::Connected(event_loop, line)) => return Ok((*event_loop, line)),
-            Ok(Attempt::Version) => return Err(ConnectError::Version(*remote)),
+            Ok(Attempt::Connected(connected)) => return Ok(connected),
+            Ok(Attempt::Hopeless(error)) => return Err(error),
             Ok(Attempt::NoAnswer { refused }) => tried.push((*remote, refused)),
             Err(error) => {
                 log::debug!("{remote} cannot be reached: {error}");
@@ -99,6 +122,13 @@ fn attempt(
     config.accept = false;
     config.congestion = options.congestion;
     config.connect_timeout = patience;
+    let expected = match &options.security {
+        ClientSecurity::Plain => Expected::default(),
+        ClientSecurity::Sealed { key, expected } => {
+            security::seal(&mut config, key);
+            *expected
+        }
+    };
     let (commands, orders) = channel();
     let fate = Arc::new(OnceLock::new());
     let worker = Worker::new(remote, orders, Arc::clone(&fate));
@@ -107,7 +137,7 @@ fn attempt(
     let until = event_loop.now() + patience;
     let now = event_loop.now();
     let (hub, worker) = event_loop.parts();
-    worker.dial(hub, now, until);
+    worker.dial(hub, now, until, expected);
     loop {
         event_loop.turn()?;
         let now = event_loop.now();
@@ -120,12 +150,27 @@ fn attempt(
                     return Ok(Attempt::NoAnswer { refused });
                 }
             }
-            Phase::Over(CloseReason::Version) => return Ok(Attempt::Version),
-            Phase::Over(_) => return Ok(Attempt::NoAnswer { refused }),
+            Phase::Over(reason) => {
+                return Ok(hopeless(remote, reason)
+                    .map_or(Attempt::NoAnswer { refused }, Attempt::Hopeless));
+            }
             Phase::Open | Phase::Lingering { .. } | Phase::Closing { .. } => {
-                return Ok(Attempt::Connected(Box::new(event_loop), line));
+                let (hub, worker) = event_loop.parts();
+                let peer = worker.peer(hub, &options.security);
+                let event_loop = Box::new(event_loop);
+                return Ok(Attempt::Connected(Connected { event_loop, line, peer }));
             }
         }
+    }
+}
+
+fn hopeless(remote: SocketAddr, reason: CloseReason) -> Option<ConnectError> {
+    match reason {
+        CloseReason::Version => Some(ConnectError::Version(remote)),
+        CloseReason::UnknownKey(key) => Some(ConnectError::UnknownKey { remote, key }),
+        CloseReason::WrongKey(key) => Some(ConnectError::WrongKey { remote, key }),
+        CloseReason::Cryptography(_) => Some(ConnectError::Cryptography),
+        _ => None,
     }
 }
 
@@ -134,21 +179,28 @@ mod tests {
     use std::net::UdpSocket;
 
     use super::*;
-    use crate::server::{Server, ServerOptions};
+    use crate::{
+        security::ServerSecurity,
+        server::{Server, ServerOptions},
+    };
 
     /// Whom a client finds that is given an address of `socket`'s before the server's.
     fn find_behind(socket: &UdpSocket) {
         let before = socket.local_addr().unwrap();
         let dir = tempfile::tempdir().unwrap();
-        let options = ServerOptions::new(dir.path().to_owned(), "127.0.0.1:0".parse().unwrap());
+        let options = ServerOptions::new(
+            dir.path().to_owned(),
+            "127.0.0.1:0".parse().unwrap(),
+            ServerSecurity::Plain,
+        );
         let server = Server::bind(options).unwrap();
         let (address, stopper) = (server.local_addr(), server.stopper());
         let serving = thread::spawn(move || server.run());
-        let options = ClientOptions::default();
+        let options = ClientOptions::new(ClientSecurity::Plain);
         let found = first_of(&[before, address], &options, Instant::now());
-        let (event_loop, line) = found.map_err(|error| error.to_string()).unwrap();
-        assert_eq!(line.remote(), address);
-        drop(event_loop);
+        let found = found.map_err(|error| error.to_string()).unwrap();
+        assert_eq!(found.line.remote(), address);
+        drop(found);
         stopper.stop();
         stopper.stop();
         serving.join().unwrap().unwrap();
@@ -170,8 +222,8 @@ mod tests {
     #[test]
     fn all_that_were_tried_are_told() {
         let silent = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let options =
-            ClientOptions { connect_timeout: Duration::from_secs(5), ..ClientOptions::default() };
+        let mut options = ClientOptions::new(ClientSecurity::Plain);
+        options.connect_timeout = Duration::from_secs(5);
         let error = first_of(&[silent, silent], &options, Instant::now()).map(|_| ()).unwrap_err();
         let ConnectError::NoAnswer { tried, .. } = error else { panic!("{error:?}") };
         assert_eq!(tried, [(silent, true), (silent, true)]);

@@ -2,7 +2,7 @@
 
 use std::{error, fmt, io, net::SocketAddr, path::PathBuf, time::Duration};
 
-use gannet_protocol::{CloseReason, Status};
+use gannet_protocol::{CloseReason, PublicKey, Status};
 
 /// Why a command failed, sorted by where the fault lies.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -63,6 +63,22 @@ pub enum ConnectError {
     },
     /// The server speaks other versions only.
     Version(SocketAddr),
+    /// The server has this key, and nothing is known of it: connect again once the user says that it is the right one.
+    UnknownKey {
+        /// The server's address.
+        remote: SocketAddr,
+        /// Its key.
+        key: PublicKey,
+    },
+    /// The server has this key, and is known by another one.
+    WrongKey {
+        /// The server's address.
+        remote: SocketAddr,
+        /// Its key.
+        key: PublicKey,
+    },
+    /// The system gives no randomness to make keys of.
+    Cryptography,
 }
 
 impl fmt::Display for Failure {
@@ -95,6 +111,13 @@ impl fmt::Display for ConnectError {
                 tried.iter().try_for_each(|(address, _)| write!(f, " {address}"))
             }
             Self::Version(address) => write!(f, "{address} speaks other versions only"),
+            Self::UnknownKey { remote, key } => {
+                write!(f, "{remote} is not known; its key is {key}")
+            }
+            Self::WrongKey { remote, key } => {
+                write!(f, "{remote} has the key {key}, which is not the one that it is known by")
+            }
+            Self::Cryptography => f.write_str("the system gives no randomness to make keys of"),
         }
     }
 }
@@ -103,7 +126,11 @@ impl error::Error for ConnectError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Resolve { error, .. } | Self::Socket(error) => Some(error),
-            Self::NoAnswer { .. } | Self::Version(_) => None,
+            Self::NoAnswer { .. }
+            | Self::Version(_)
+            | Self::UnknownKey { .. }
+            | Self::WrongKey { .. }
+            | Self::Cryptography => None,
         }
     }
 }

@@ -18,14 +18,18 @@ use std::{
         mpsc::channel,
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use gannet_protocol::{CloseReason, CongestionKind, Destination, Entry, Hash, Name, Stats};
+use gannet_protocol::{
+    CloseReason, CongestionKind, Destination, Entry, Hash, Invite, Name, PublicKey, Stats,
+    TicketText,
+};
 
-use crate::event_loop::EventLoop;
+use crate::{event_loop::EventLoop, security::ClientSecurity, trust::TicketSecret};
 
 use command::{Command, Line};
+use connect::{Connected, Peer};
 use job::{Number, Report};
 use task::{Task, Verb};
 use worker::Worker;
@@ -41,11 +45,19 @@ pub struct ClientOptions {
     pub connect_timeout: Duration,
     /// The congestion control.
     pub congestion: CongestionKind,
+    /// How the connection is protected, and whom the client trusts.
+    pub security: ClientSecurity,
 }
 
-impl Default for ClientOptions {
-    fn default() -> Self {
-        Self { connect_timeout: Duration::from_secs(10), congestion: CongestionKind::default() }
+impl ClientOptions {
+    /// With everything else as it usually is.
+    #[must_use]
+    pub fn new(security: ClientSecurity) -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            congestion: CongestionKind::default(),
+            security,
+        }
     }
 }
 
@@ -56,6 +68,7 @@ impl Default for ClientOptions {
 pub struct Client {
     line: Line,
     thread: Option<JoinHandle<()>>,
+    peer: Option<Peer>,
     /// The number of the next job.
     next: AtomicU64,
 }
@@ -80,18 +93,50 @@ impl Client {
     /// # Errors
     /// [`ConnectError`]
     pub fn connect(host: &str, port: u16, options: &ClientOptions) -> Result<Self, ConnectError> {
-        let (event_loop, line) = connect::connect(host, port, options)?;
+        Self::over(connect::connect(host, port, options)?)
+    }
+
+    /// The same with addresses that are known.
+    ///
+    /// # Errors
+    /// [`ConnectError`]
+    pub fn connect_to_any(
+        addresses: &[SocketAddr],
+        options: &ClientOptions,
+    ) -> Result<Self, ConnectError> {
+        Self::over(connect::first_of(addresses, options, Instant::now())?)
+    }
+
+    fn over(connected: Connected) -> Result<Self, ConnectError> {
+        let Connected { event_loop, line, peer } = connected;
         let thread = thread::Builder::new()
             .name("gannet-client".into())
-            .spawn(move || drive(event_loop))
+            .spawn(move || drive(*event_loop))
             .map_err(ConnectError::Socket)?;
-        Ok(Self { line, thread: Some(thread), next: AtomicU64::new(0) })
+        Ok(Self { line, thread: Some(thread), peer, next: AtomicU64::new(0) })
     }
 
     /// The server's address.
     #[must_use]
     pub fn remote(&self) -> SocketAddr {
         self.line.remote()
+    }
+
+    /// The key that the server has proved to hold; none on a plain connection.
+    #[must_use]
+    pub fn server_key(&self) -> Option<PublicKey> {
+        self.peer.as_ref().map(|peer| peer.key)
+    }
+
+    /// Waits for the server's first word after the handshake: from then on it is sure that the server lets this client in.
+    /// There is no need for that before a command, which would fail with the same reason.
+    ///
+    /// # Errors
+    /// It does not, or the connection was lost in another way.
+    pub fn confirm(&self) -> Result<(), Lost> {
+        let (tell, answer) = channel();
+        self.line.send(Command::Confirm(tell));
+        answer.recv().map_err(|_| self.line.lost())
     }
 
     /// Fetches the file `from` and puts it in place as `to` once it is whole and verified.
@@ -125,6 +170,21 @@ impl Client {
     #[must_use]
     pub fn exit(&self, force: bool) -> Job<()> {
         self.start(|report| Verb::Exit { force, report })
+    }
+
+    /// Has the server make a ticket.
+    #[must_use]
+    pub fn invite(&self, invite: Invite) -> Job<TicketText> {
+        self.start(|report| Verb::Invite { invite, report })
+    }
+
+    /// Proves to have a ticket: the server lets this client's key in from then on. On a plain connection there is no key, and
+    /// it fails with [`Status::Unsupported`](gannet_protocol::Status::Unsupported).
+    #[must_use]
+    pub fn join(&self, secret: &TicketSecret) -> Job<()> {
+        let proof =
+            self.peer.as_ref().map(|peer| *secret.prove(&peer.transcript, &peer.own).as_bytes());
+        self.start(|report| Verb::Join { proof, report })
     }
 
     /// Why the connection is over, if it is.

@@ -3,7 +3,8 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use gannet_protocol::{
-    Destination, Entry, ExchangeId, Hash, Instant, Meta, Name, Put, Reply, Request, Status, Stored,
+    Destination, Entry, ExchangeId, Hash, Instant, Invite, Meta, Name, Put, Reply, Request, Status,
+    Stored, TicketText,
 };
 
 use crate::files::SourceFile;
@@ -26,11 +27,38 @@ pub(super) struct Task {
 /// What is wanted, and whom to tell.
 #[derive(Debug)]
 pub(super) enum Verb {
-    Get { from: Name, to: PathBuf, report: Report<Transferred> },
-    Put { from: PathBuf, to: Destination, report: Report<Transferred> },
-    List { dir: Option<Name>, report: Report<Vec<Entry>> },
-    Rename { from: Name, to: Name, report: Report<()> },
-    Exit { force: bool, report: Report<()> },
+    Get {
+        from: Name,
+        to: PathBuf,
+        report: Report<Transferred>,
+    },
+    Put {
+        from: PathBuf,
+        to: Destination,
+        report: Report<Transferred>,
+    },
+    List {
+        dir: Option<Name>,
+        report: Report<Vec<Entry>>,
+    },
+    Rename {
+        from: Name,
+        to: Name,
+        report: Report<()>,
+    },
+    Exit {
+        force: bool,
+        report: Report<()>,
+    },
+    Invite {
+        invite: Invite,
+        report: Report<TicketText>,
+    },
+    /// Without a proof where there is no key to prove it for.
+    Join {
+        proof: Option<[u8; 32]>,
+        report: Report<()>,
+    },
 }
 
 /// How far it is.
@@ -59,6 +87,8 @@ impl Task {
             Verb::List { dir, .. } => Request::List(dir.clone()),
             Verb::Rename { from, to, .. } => Request::Rename { from: from.clone(), to: to.clone() },
             Verb::Exit { force, .. } => Request::Exit { force: *force },
+            Verb::Invite { invite, .. } => Request::Invite(invite.clone()),
+            Verb::Join { proof, .. } => Request::Join { proof: (*proof)? },
         })
     }
 
@@ -88,8 +118,15 @@ impl Task {
                 }
                 _ => Err(Failure::Unverified),
             },
-            (Verb::Rename { report, .. } | Verb::Exit { report, .. }, Reply::Done) => {
+            (
+                Verb::Rename { report, .. } | Verb::Exit { report, .. } | Verb::Join { report, .. },
+                Reply::Done,
+            ) => {
                 tell(report, Ok(()));
+                Ok(())
+            }
+            (Verb::Invite { report, .. }, Reply::Ticket(ticket)) => {
+                tell(report, Ok(ticket));
                 Ok(())
             }
             _ => Err(Failure::Remote { status: Status::Unsupported, detail: 0 }),
@@ -121,7 +158,10 @@ impl Task {
         match &self.verb {
             Verb::Get { report, .. } | Verb::Put { report, .. } => tell(report, Err(failure)),
             Verb::List { report, .. } => tell(report, Err(failure)),
-            Verb::Rename { report, .. } | Verb::Exit { report, .. } => tell(report, Err(failure)),
+            Verb::Rename { report, .. } | Verb::Exit { report, .. } | Verb::Join { report, .. } => {
+                tell(report, Err(failure));
+            }
+            Verb::Invite { report, .. } => tell(report, Err(failure)),
         }
     }
 

@@ -4,23 +4,25 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, OnceLock,
-        mpsc::{Receiver, TryRecvError},
+        mpsc::{Receiver, Sender, TryRecvError},
     },
 };
 
 use gannet_protocol::{
-    BodyId, BodyLen, CloseCode, CloseReason, ConnectionHandle, Event, ExchangeId, Instant, Misuse,
-    Reply, Stats, Status,
+    BodyId, BodyLen, CloseCode, CloseReason, ConnectionHandle, Event, ExchangeId, Expected,
+    Instant, Misuse, Reply, Stats, Status,
 };
 
 use crate::{
     event_loop::{self, Outcome, Role},
     files::{Partial, SourceFile},
+    security::ClientSecurity,
 };
 
 use super::{
     Failure, Lost,
     command::Command,
+    connect::Peer,
     job::Number,
     jobs::Jobs,
     phase::Phase,
@@ -43,6 +45,8 @@ pub(super) struct Worker {
     refusals: Refusals,
     heard: Heard,
     fate: Arc<OnceLock<Lost>>,
+    /// Whom to tell when the server is heard first.
+    confirming: Vec<Sender<()>>,
 }
 
 /// When the server was heard.
@@ -74,14 +78,23 @@ impl Worker {
             refusals: Refusals::default(),
             heard: Heard::default(),
             fate,
+            confirming: Vec::new(),
         }
     }
 
     /// Starts to connect.
-    pub(super) fn dial(&mut self, hub: &mut Hub, now: Instant, until: Instant) {
-        self.connection = Some(hub.endpoint.connect(now, self.remote));
+    pub(super) fn dial(&mut self, hub: &mut Hub, now: Instant, until: Instant, expected: Expected) {
+        self.connection = Some(hub.endpoint.connect_to(now, self.remote, expected));
         self.phase = Phase::Connecting { until };
         self.heard.last = now;
+    }
+
+    /// Who is at the two ends, once they are connected.
+    pub(super) fn peer(&self, hub: &mut Hub, security: &ClientSecurity) -> Option<Peer> {
+        let ClientSecurity::Sealed { key: own, .. } = security else { return None };
+        let session = hub.session(self.connection?)?;
+        let (key, transcript) = (session.peer_key()?, session.transcript()?);
+        Some(Peer { key, own: own.public(), transcript })
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -107,6 +120,7 @@ impl Worker {
                 Ok(Command::Stats(tell)) => {
                     let _ = self.stats(hub).map(|stats| tell.send(stats));
                 }
+                Ok(Command::Confirm(tell)) => self.confirming.push(tell),
                 Ok(Command::Close) => self.linger(hub, now),
                 Ok(Command::Abort) | Err(TryRecvError::Disconnected) => {
                     self.give_up_all(hub);
@@ -160,7 +174,14 @@ impl Worker {
             _ => None,
         };
         let meta = source.as_ref().map(SourceFile::meta);
-        let Some(request) = task.request(meta) else { return };
+        let Some(request) = task.request(meta) else {
+            return self.fail(
+                hub,
+                number,
+                Failure::Remote { status: Status::Unsupported, detail: 0 },
+                Status::Unsupported,
+            );
+        };
         match hub.request(connection, request) {
             Ok(opened) => {
                 let exchange = opened.exchange;
@@ -285,6 +306,7 @@ impl Worker {
         for task in self.jobs.drain() {
             task.fail(Failure::Lost(lost));
         }
+        self.confirming.clear();
         self.phase = Phase::Over(reason);
     }
 
@@ -399,6 +421,11 @@ impl Role for Worker {
             self.heard = Heard { packets: stats.packets_received, last: now };
         }
         self.take_commands(hub, now);
+        if self.heard.packets > 0 {
+            for tell in self.confirming.drain(..) {
+                let _ = tell.send(());
+            }
+        }
         self.begin_queued(hub, now);
         self.update_meters(hub);
         self.advance(hub, now);

@@ -17,12 +17,18 @@ use super::{
     source_file::expect_regular,
     status::{status_of, status_of_name},
 };
-use crate::sys::files::{
-    bytes_of, lacks_room, path_of, reserve, set_mode, set_modified, sync_directory,
+use crate::{
+    sys::files::{
+        bytes_of, lacks_room, path_of, rename_to_free, reserve, set_mode, set_modified,
+        sync_directory,
+    },
+    trust::policy::free_name,
 };
 
 /// What the names of partial files end in.
 const SUFFIX: &str = ".part";
+/// Times that a free name may be taken by others before we have it.
+const MAX_RACES: u32 = 100;
 
 /// A file aside of its target, in the same directory, which takes the target's name when it is whole.
 ///
@@ -38,8 +44,17 @@ pub(crate) struct Partial {
 struct Aside {
     dir: Dir,
     name: OsString,
-    target: OsString,
+    target: Target,
     published: bool,
+}
+
+/// Under which name a file will stand.
+#[derive(Debug)]
+pub(super) enum Target {
+    /// Under this one, whatever stood there.
+    Replace(OsString),
+    /// Under this one or, if that is taken, the next free one.
+    Beside(Name),
 }
 
 impl Partial {
@@ -70,7 +85,7 @@ impl Partial {
     }
 
     /// Creates the file in the directory of its target.
-    pub(super) fn create(dir: Dir, target: OsString, len: BodyLen) -> Result<Self, Status> {
+    pub(super) fn create(dir: Dir, target: Target, len: BodyLen) -> Result<Self, Status> {
         let name = new_name()?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true).mode(0o600);
@@ -108,9 +123,30 @@ impl Partial {
 
 impl Aside {
     fn publish(&mut self) -> io::Result<()> {
-        self.dir.rename(&self.name, &self.dir, &self.target)?;
+        match &self.target {
+            Target::Replace(target) => self.dir.rename(&self.name, &self.dir, target)?,
+            Target::Beside(target) => self.publish_beside(target)?,
+        }
         self.published = true;
         sync_directory(&self.dir)
+    }
+
+    fn publish_beside(&self, target: &Name) -> io::Result<()> {
+        for _ in 0..MAX_RACES {
+            let is_taken = |name: &Name| match self.dir.symlink_metadata(path_of(name.as_bytes())) {
+                Ok(_) => Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+                Err(error) => Err(error),
+            };
+            let free = free_name(target, is_taken)?.ok_or(io::ErrorKind::AlreadyExists)?;
+            match rename_to_free(&self.dir, self.name.as_ref(), &self.dir, path_of(free.as_bytes()))
+            {
+                // Someone else took it in the meantime.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                done => return done,
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
     }
 }
 

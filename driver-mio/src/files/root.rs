@@ -6,14 +6,20 @@ use cap_std::{
     ambient_authority,
     fs::{Dir, OpenOptions, OpenOptionsExt},
 };
-use gannet_protocol::{BodyLen, Destination, Name, Status};
+use gannet_protocol::{BodyLen, Destination, Name, RESERVED_PREFIX, Status};
 
 use super::{
     Listing, Partial, SourceFile,
+    partial::Target,
     source_file::expect_regular,
     status::{status_of, status_of_name},
 };
-use crate::sys::files::{OPEN_UNTOUCHED, path_of, rename_to_free};
+use crate::sys::files::{OPEN_UNTOUCHED, bytes_of, path_of, rename_to_free};
+
+/// Most entries that are looked at to add up their sizes: some seconds' work of one thread.
+const MAX_COUNTED: u64 = 1_000_000;
+/// Most directories within each other on the way, each of which is held open.
+const MAX_DEPTH: u32 = 64;
 
 /// A held directory, out of which no name leads: neither by its components nor by symbolic links, whenever they
 /// are put there.
@@ -32,6 +38,59 @@ impl Root {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let dir = Dir::open_ambient_dir(path, ambient_authority())?;
         Ok(Self { dir: Arc::new(dir) })
+    }
+
+    /// Holds a directory below this one, or this one.
+    ///
+    /// # Errors
+    /// [`Status::NotFound`], [`Status::NotDirectory`], [`Status::Denied`]; others of the system's.
+    pub(crate) fn below(&self, dir: Option<&Name>) -> Result<Self, Status> {
+        let dir = match dir {
+            None => Arc::clone(&self.dir),
+            Some(dir) => Arc::new(
+                self.dir
+                    .open_dir(path_of(dir.as_bytes()))
+                    .map_err(|error| status_of_name(&error))?,
+            ),
+        };
+        Ok(Self { dir })
+    }
+
+    /// Bytes of all files in it and below, without partial ones and without what symbolic links lead to.
+    ///
+    /// # Errors
+    /// [`Status::Overloaded`] if they are more than [`MAX_COUNTED`]; others of the system's.
+    pub(crate) fn usage(&self) -> Result<u64, Status> {
+        let (mut bytes, mut counted) = (0u64, 0u64);
+        let mut left = vec![(0, self.dir.try_clone().map_err(|error| status_of(&error))?)];
+        while let Some((depth, dir)) = left.pop() {
+            for entry in dir.entries().map_err(|error| status_of(&error))? {
+                let entry = entry.map_err(|error| status_of(&error))?;
+                counted += 1;
+                if counted > MAX_COUNTED || depth > MAX_DEPTH {
+                    return Err(Status::Overloaded);
+                }
+                if bytes_of(&entry.file_name()).starts_with(RESERVED_PREFIX) {
+                    continue;
+                }
+                match entry.metadata() {
+                    Ok(found) if found.is_file() => bytes = bytes.saturating_add(found.len()),
+                    Ok(found) if found.is_dir() => {
+                        let dir = entry.open_dir().map_err(|error| status_of(&error))?;
+                        left.push((depth + 1, dir));
+                    }
+                    // Of no size, or gone by now.
+                    _ => {}
+                }
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Bytes of the file `name`; 0 if there is none.
+    pub(crate) fn size(&self, name: &Name) -> u64 {
+        let found = self.dir.metadata(path_of(name.as_bytes()));
+        found.ok().filter(|found| found.is_file()).map_or(0, |found| found.len())
     }
 
     /// Opens a file to be sent.
@@ -79,7 +138,20 @@ impl Root {
     /// [`Status::Full`] if `len` is known and does not fit; [`Status::NotFound`] if its directory is missing; others
     /// of the system's.
     pub(crate) fn create_partial(&self, name: &Name, len: BodyLen) -> Result<Partial, Status> {
-        Partial::create(self.directory_of(name)?, leaf_of(name), len)
+        Partial::create(self.directory_of(name)?, Target::Replace(leaf_of(name)), len)
+    }
+
+    /// The same for a file that will replace none: if its name is taken in the end, it will stand under the next that is free
+    /// ([`free_name`](crate::trust::policy::free_name)).
+    ///
+    /// # Errors
+    /// As [`Self::create_partial`].
+    pub(crate) fn create_partial_beside(
+        &self,
+        name: &Name,
+        len: BodyLen,
+    ) -> Result<Partial, Status> {
+        Partial::create(self.directory_of(name)?, Target::Beside(name.leaf()), len)
     }
 
     /// Gives a file or directory another name, which must be free. A symbolic link is renamed itself, unless it leads out.

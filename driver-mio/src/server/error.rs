@@ -2,6 +2,8 @@
 
 use std::{error, fmt, io, net::SocketAddr, path::PathBuf};
 
+use crate::trust::AuthorizedError;
+
 /// Why a server cannot start.
 #[derive(Debug)]
 pub enum ServerError {
@@ -19,6 +21,8 @@ pub enum ServerError {
         /// Why.
         error: io::Error,
     },
+    /// The list of clients is not as it should be.
+    Clients(AuthorizedError),
 }
 
 impl fmt::Display for ServerError {
@@ -26,6 +30,7 @@ impl fmt::Display for ServerError {
         match self {
             Self::Root { path, .. } => write!(f, "cannot open the directory {}", path.display()),
             Self::Bind { address, .. } => write!(f, "cannot listen at {address}"),
+            Self::Clients(error) => error.fmt(f),
         }
     }
 }
@@ -34,6 +39,7 @@ impl error::Error for ServerError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Root { error, .. } | Self::Bind { error, .. } => Some(error),
+            Self::Clients(error) => error.source(),
         }
     }
 }

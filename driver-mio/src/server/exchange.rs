@@ -2,7 +2,9 @@
 
 use std::{fmt, net::SocketAddr};
 
-use gannet_protocol::{Instant, Name, Request, Status};
+use gannet_protocol::{BodyLen, Escaped, Instant, Meta, Name, Put, Request, Status};
+
+use crate::trust::policy::Grant;
 
 /// A request that is being served, and what its line in the log will say.
 #[derive(Debug)]
@@ -11,6 +13,9 @@ pub(super) struct Served {
     verb: Verb,
     what: String,
     since: Instant,
+    request: Request,
+    /// By which it may be done; none for who brings a ticket instead.
+    grant: Option<Grant>,
     pub(super) stage: Stage,
 }
 
@@ -18,7 +23,7 @@ pub(super) struct Served {
 #[derive(Debug)]
 pub(super) enum Stage {
     /// It waits for its turn.
-    Waiting(Request),
+    Waiting,
     /// Something of it is on a disk's thread, or its body is on its way.
     Running,
     /// The same for a file that is received, and will stand under this name.
@@ -34,6 +39,8 @@ enum Verb {
     List,
     Rename,
     Exit,
+    Invite,
+    Join,
 }
 
 /// How a request ended.
@@ -46,7 +53,12 @@ pub(super) enum Ending {
 }
 
 impl Served {
-    pub(super) fn new(who: SocketAddr, request: Request, since: Instant) -> Self {
+    pub(super) fn new(
+        who: SocketAddr,
+        request: Request,
+        grant: Option<Grant>,
+        since: Instant,
+    ) -> Self {
         let (verb, what) = match &request {
             Request::Get(name) => (Verb::Get, name.to_string()),
             Request::Put(put) => {
@@ -57,17 +69,40 @@ impl Served {
             Request::Rename { from, to } => (Verb::Rename, format!("{from} -> {to}")),
             Request::Exit { force: false } => (Verb::Exit, "-".to_owned()),
             Request::Exit { force: true } => (Verb::Exit, "force".to_owned()),
+            Request::Invite(invite) => (Verb::Invite, Escaped(invite.grant.as_bytes()).to_string()),
+            Request::Join { .. } => (Verb::Join, "-".to_owned()),
         };
-        Self { who, verb, what, since, stage: Stage::Waiting(request) }
+        Self { who, verb, what, since, request, grant, stage: Stage::Waiting }
     }
 
-    /// Begins, if that has not happened.
-    pub(super) fn begin(&mut self) -> Option<Request> {
-        if !matches!(self.stage, Stage::Waiting(_)) {
+    /// Begins, if that has not happened: what was asked, and by which grant.
+    pub(super) fn begin(&mut self) -> Option<(Request, Grant)> {
+        if !matches!(self.stage, Stage::Waiting) {
             return None;
         }
-        match std::mem::replace(&mut self.stage, Stage::Running) {
-            Stage::Waiting(request) => Some(request),
+        self.stage = Stage::Running;
+        Some((self.request.clone(), self.grant.clone()?))
+    }
+
+    /// What was asked.
+    pub(super) const fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// By which grant it was begun.
+    pub(super) const fn grant(&self) -> Option<&Grant> {
+        self.grant.as_ref()
+    }
+
+    /// Bytes that it will store below its directory, if that is bounded for its client.
+    pub(super) fn claim(&self) -> Option<(Option<&Name>, u64)> {
+        let grant = self.grant.as_ref()?;
+        match (&self.request, grant.max(), &self.stage) {
+            (
+                Request::Put(Put { meta: Meta { len: BodyLen::Known(len), .. }, .. }),
+                Some(_),
+                Stage::Running | Stage::Receiving(_),
+            ) => Some((grant.dir(), *len)),
             _ => None,
         }
     }
@@ -85,7 +120,7 @@ impl Served {
 
     /// Writes its line. `moved` is what is known of a body's way.
     pub(super) fn log(&self, now: Instant, moved: Option<u64>, ending: Ending) {
-        let Self { who, verb, what, since, stage } = self;
+        let Self { who, verb, what, since, stage, .. } = self;
         let seconds = now.saturating_since(*since).as_secs_f64();
         let bytes = match stage {
             Stage::Answered(bytes) => *bytes,
@@ -106,6 +141,8 @@ impl fmt::Display for Verb {
             Self::List => "list",
             Self::Rename => "rename",
             Self::Exit => "exit",
+            Self::Invite => "invite",
+            Self::Join => "join",
         })
     }
 }

@@ -1,10 +1,13 @@
 //! A server that shares a directory.
 
+mod admit;
 mod error;
 mod exchange;
+mod gate;
 mod peers;
 mod serving;
 mod stop;
+mod store;
 #[cfg(test)]
 mod tests;
 
@@ -12,8 +15,14 @@ use std::{io, net::SocketAddr, path::PathBuf};
 
 use gannet_protocol::{Config, CongestionKind};
 
-use crate::{event_loop::EventLoop, files::Root, socket::Socket};
+use crate::{
+    event_loop::EventLoop,
+    files::Root,
+    security::{self, ServerSecurity},
+    socket::Socket,
+};
 
+use gate::Gate;
 use serving::Serving;
 
 pub use error::ServerError;
@@ -29,13 +38,15 @@ pub struct ServerOptions {
     pub listen: SocketAddr,
     /// The congestion control.
     pub congestion: CongestionKind,
+    /// How connections are protected, and who is let in.
+    pub security: ServerSecurity,
 }
 
 impl ServerOptions {
     /// Shares `root` at `listen`.
     #[must_use]
-    pub fn new(root: PathBuf, listen: SocketAddr) -> Self {
-        Self { root, listen, congestion: CongestionKind::default() }
+    pub fn new(root: PathBuf, listen: SocketAddr, security: ServerSecurity) -> Self {
+        Self { root, listen, congestion: CongestionKind::default(), security }
     }
 }
 
@@ -50,12 +61,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the root and binds the socket.
+    /// Opens the root, reads the list of clients and binds the socket.
     ///
     /// # Errors
     /// [`ServerError`]
     pub fn bind(options: ServerOptions) -> Result<Self, ServerError> {
-        let ServerOptions { root: path, listen, congestion } = options;
+        let ServerOptions { root: path, listen, congestion, security } = options;
         let root = Root::open(&path).map_err(|error| ServerError::Root { path, error })?;
         let bind_error = |error| ServerError::Bind { address: listen, error };
         let socket = Socket::bind(listen).map_err(bind_error)?;
@@ -63,8 +74,15 @@ impl Server {
         let mut config = Config::default();
         config.accept = true;
         config.congestion = congestion;
+        let gate = match security {
+            ServerSecurity::Plain => Gate::Open,
+            ServerSecurity::Sealed(trust) => {
+                security::seal(&mut config, &trust.key);
+                Gate::new(trust, local).map_err(ServerError::Clients)?
+            }
+        };
         let mut event_loop =
-            EventLoop::new(socket, config, Serving::new(root)).map_err(bind_error)?;
+            EventLoop::new(socket, config, Serving::new(root, gate)).map_err(bind_error)?;
         let stopper = Stopper::new(event_loop.waker(), event_loop.role().stops());
         Ok(Self { event_loop, local, stopper })
     }

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
 };
 
-use gannet_protocol::{ConnectionHandle, ExchangeId};
+use gannet_protocol::{ConnectionHandle, ExchangeId, Instant, PublicKey};
 
 /// Most requests that run at a time: each holds up to three of the 1024 files that a process usually may open, and a program
 /// may hold a client beside the server.
@@ -20,6 +20,9 @@ pub(super) struct Peers(BTreeMap<ConnectionHandle, Peer>);
 #[derive(Debug)]
 struct Peer {
     remote: SocketAddr,
+    key: Option<PublicKey>,
+    /// It has no grant, and goes if it has not brought a ticket by then.
+    stranger_until: Option<Instant>,
     running: usize,
     /// Whether it is being closed.
     closing: bool,
@@ -28,9 +31,62 @@ struct Peer {
 }
 
 impl Peers {
-    pub(super) fn add(&mut self, connection: ConnectionHandle, remote: SocketAddr) {
-        let peer = Peer { remote, running: 0, closing: false, waiting: VecDeque::new() };
+    /// Adds a connection to the client that has proved to hold `key`.
+    pub(super) fn add(
+        &mut self,
+        connection: ConnectionHandle,
+        remote: SocketAddr,
+        key: Option<PublicKey>,
+    ) {
+        let stranger_until = None;
+        let (running, waiting) = (0, VecDeque::new());
+        let peer = Peer { remote, key, stranger_until, running, closing: false, waiting };
         self.0.entry(connection).or_insert(peer);
+    }
+
+    /// The key that the client has proved to hold; none on a plain connection.
+    pub(super) fn key(&self, connection: ConnectionHandle) -> Option<PublicKey> {
+        self.0.get(&connection)?.key
+    }
+
+    /// Until when a connection is kept that has no grant; none if it has one.
+    pub(super) fn set_stranger(&mut self, connection: ConnectionHandle, until: Option<Instant>) {
+        if let Some(peer) = self.0.get_mut(&connection) {
+            peer.stranger_until = until;
+        }
+    }
+
+    /// Whether a connection has no grant, and is kept all the same.
+    pub(super) fn is_stranger(&self, connection: ConnectionHandle) -> bool {
+        self.0.get(&connection).is_some_and(|peer| peer.stranger_until.is_some())
+    }
+
+    /// How many have no grant.
+    pub(super) fn strangers(&self) -> usize {
+        self.0.values().filter(|peer| peer.stranger_until.is_some()).count()
+    }
+
+    /// When the time of the first of them is up.
+    pub(super) fn stranger_deadline(&self) -> Option<Instant> {
+        self.0.values().filter(|peer| !peer.closing).filter_map(|peer| peer.stranger_until).min()
+    }
+
+    /// Those whose time is up.
+    pub(super) fn late_strangers(&self, now: Instant) -> Vec<ConnectionHandle> {
+        let is_late =
+            |peer: &Peer| !peer.closing && peer.stranger_until.is_some_and(|at| at <= now);
+        self.0.iter().filter(|(_, peer)| is_late(peer)).map(|(connection, _)| *connection).collect()
+    }
+
+    /// Every connection that is not being closed.
+    pub(super) fn connections(&self) -> Vec<ConnectionHandle> {
+        self.0.iter().filter(|(_, peer)| !peer.closing).map(|(connection, _)| *connection).collect()
+    }
+
+    /// Counts a connection as being closed; true if that is new.
+    pub(super) fn set_closing(&mut self, connection: ConnectionHandle) -> bool {
+        let peer = self.0.get_mut(&connection).filter(|peer| !peer.closing);
+        peer.map(|peer| peer.closing = true).is_some()
     }
 
     pub(super) fn remove(&mut self, connection: ConnectionHandle) {

@@ -6,30 +6,36 @@ use std::{
 };
 
 use gannet_protocol::{
-    BodyId, BodyLen, CloseCode, ConnectionHandle, Destination, Event, ExchangeId, Hash, Instant,
-    Name, Put, Reply, Request, Status, Stored,
+    BodyId, CloseCode, Event, ExchangeId, Hash, Instant, Name, Put, Reply, Request, Status, Stored,
 };
 
 use crate::{
     event_loop::{self, Outcome, Role},
     files::{Listing, Partial, Root, SourceFile},
+    trust::{
+        Invitation,
+        policy::{Grant, Permitted, Store},
+    },
 };
 
 use super::{
     exchange::{Ending, Served, Stage},
+    gate::{self, Gate},
     peers::Peers,
     stop::{Phase, Stops},
+    store,
 };
 
-type Hub = event_loop::Hub<Answer>;
+pub(super) type Hub = event_loop::Hub<Answer>;
 
 /// What a server does with requests.
 #[derive(Debug)]
 pub(super) struct Serving {
     root: Arc<Root>,
-    peers: Peers,
+    pub(super) gate: Gate,
+    pub(super) peers: Peers,
     /// Every request that is not over.
-    exchanges: BTreeMap<ExchangeId, Served>,
+    pub(super) exchanges: BTreeMap<ExchangeId, Served>,
     stops: Arc<Stops>,
     phase: Phase,
 }
@@ -47,12 +53,15 @@ enum Found {
     Partial(Result<(Name, Partial), Status>),
     Listing(Result<Listing, Status>),
     Renamed(Result<(), Status>),
+    /// If the client is not let in, the invitation may come back unused.
+    Joined(Result<(), (Status, Option<Invitation>)>),
 }
 
 impl Serving {
-    pub(super) fn new(root: Root) -> Self {
+    pub(super) fn new(root: Root, gate: Gate) -> Self {
         Self {
             root: Arc::new(root),
+            gate,
             peers: Peers::default(),
             exchanges: BTreeMap::new(),
             stops: Arc::default(),
@@ -70,21 +79,29 @@ impl Serving {
         self.phase == Phase::Over
     }
 
-    fn meet(&mut self, hub: &mut Hub, connection: ConnectionHandle) {
-        if let Some(remote) = hub.session(connection).map(|session| session.remote()) {
-            self.peers.add(connection, remote);
-        }
-    }
-
     fn take(&mut self, hub: &mut Hub, now: Instant, exchange: ExchangeId, request: Request) {
-        self.meet(hub, exchange.connection());
-        let Some(who) = self.peers.remote(exchange.connection()) else { return };
+        let connection = exchange.connection();
+        if !self.meet(hub, now, connection) {
+            return;
+        }
+        let Some(who) = self.peers.remote(connection) else { return };
+        let key = self.peers.key(connection);
+        if let Request::Join { proof } = request {
+            // Nobody's rights are asked for here; the proof will have to do.
+            let served = Served::new(who, request, None, now);
+            self.exchanges.insert(exchange, served);
+            self.peers.run(exchange);
+            return self.join(hub, now, exchange, proof);
+        }
+        let Some(grant) = self.gate.grant(key.as_ref()) else {
+            return self.refuse(hub, connection);
+        };
         if let (Request::Put(put), Some(body)) = (&request, hub.body(exchange)) {
             // Its bytes may come before the disk has said where to.
             hub.transfers.receive_file(body, &put.meta);
         }
         let is_exit = matches!(request, Request::Exit { .. });
-        self.exchanges.insert(exchange, Served::new(who, request, now));
+        self.exchanges.insert(exchange, Served::new(who, request, Some(grant), now));
         if is_exit {
             // It would wait for the very transfers that it may want to end.
             self.peers.run(exchange);
@@ -106,32 +123,138 @@ impl Serving {
         }
     }
 
+    /// Begins a request, if its client may do that.
     fn begin(&mut self, hub: &mut Hub, now: Instant, exchange: ExchangeId) {
-        let Some(request) = self.exchanges.get_mut(&exchange).and_then(Served::begin) else {
+        let Some((request, grant)) = self.exchanges.get_mut(&exchange).and_then(Served::begin)
+        else {
             return;
         };
-        let root = Arc::clone(&self.root);
-        let answer = move |found| Answer { exchange, found };
-        let submitted = match request {
-            Request::Get(name) => {
-                hub.submit(move || answer(Found::Source(root.open_source(&name))))
+        let asked = match &request {
+            Request::Invite(invite) => match invite.grant.parse::<Grant>() {
+                Ok(asked) => Some(asked),
+                Err(_) => return self.fail(hub, now, exchange, Status::Unsupported, 0),
+            },
+            _ => None,
+        };
+        let begun = match gate::judge(&grant, &request, asked.as_ref()) {
+            Err(denied) => {
+                log::debug!("{denied}");
+                Err(Status::Denied)
             }
-            Request::Put(Put { to, meta }) => {
-                hub.submit(move || answer(Found::Partial(prepare(&root, &to, meta.len))))
+            Ok(Permitted::Files { dir }) => self.begin_files(hub, exchange, &request, dir.cloned()),
+            Ok(Permitted::Put { dir, max, store }) => {
+                self.begin_put(hub, exchange, &request, (dir.cloned(), max, store))
             }
-            Request::List(dir) => {
-                hub.submit(move || answer(Found::Listing(root.list(dir.as_ref()))))
-            }
-            Request::Rename { from, to } => {
-                hub.submit(move || answer(Found::Renamed(root.rename(&from, &to))))
-            }
-            Request::Exit { force } => {
+            Ok(Permitted::Exit) => {
+                let force = matches!(request, Request::Exit { force: true });
                 self.exit(hub, now, exchange, force);
                 Ok(())
             }
+            Ok(Permitted::Invite(grant)) => self.invite(hub, now, exchange, &request, grant),
         };
+        if let Err(status) = begun {
+            self.fail(hub, now, exchange, status, 0);
+        }
+    }
+
+    fn begin_files(
+        &self,
+        hub: &mut Hub,
+        exchange: ExchangeId,
+        request: &Request,
+        below: Option<Name>,
+    ) -> Result<(), Status> {
+        let root = Arc::clone(&self.root);
+        let root = move || root.below(below.as_ref());
+        let answer = move |found| Answer { exchange, found };
+        match request.clone() {
+            Request::Get(name) => hub.submit(move || {
+                answer(Found::Source(root().and_then(|root| root.open_source(&name))))
+            }),
+            Request::List(dir) => hub.submit(move || {
+                answer(Found::Listing(root().and_then(|root| root.list(dir.as_ref()))))
+            }),
+            Request::Rename { from, to } => hub.submit(move || {
+                answer(Found::Renamed(root().and_then(|root| root.rename(&from, &to))))
+            }),
+            _ => Err(Status::Unsupported),
+        }
+    }
+
+    fn begin_put(
+        &self,
+        hub: &mut Hub,
+        exchange: ExchangeId,
+        request: &Request,
+        (below, max, store): (Option<Name>, Option<u64>, Store<'_>),
+    ) -> Result<(), Status> {
+        let Request::Put(Put { meta, .. }) = request else { return Err(Status::Unsupported) };
+        let len = meta.len;
+        let others = self
+            .exchanges
+            .iter()
+            .filter(|(id, _)| **id != exchange)
+            .filter_map(|(_, served)| served.claim())
+            .filter(|(dir, _)| *dir == below.as_ref())
+            .fold(0u64, |sum, (_, len)| sum.saturating_add(len));
+        let store = store.into_owned();
+        let root = Arc::clone(&self.root);
+        let prepare = move || {
+            let root = root.below(below.as_ref())?;
+            store::prepare(&root, &store, max, len, others)
+        };
+        hub.submit(move || Answer { exchange, found: Found::Partial(prepare()) })
+    }
+
+    fn invite(
+        &mut self,
+        hub: &mut Hub,
+        now: Instant,
+        exchange: ExchangeId,
+        request: &Request,
+        grant: Grant,
+    ) -> Result<(), Status> {
+        let Request::Invite(invite) = request else { return Err(Status::Unsupported) };
+        let key = self.peers.key(exchange.connection());
+        let ticket = self.gate.invite(now, key, grant, invite)?;
+        self.answer(hub, now, exchange, Reply::Ticket(ticket), 0);
+        Ok(())
+    }
+
+    fn join(&mut self, hub: &mut Hub, now: Instant, exchange: ExchangeId, proof: [u8; 32]) {
+        let session = hub.session(exchange.connection());
+        let client = session.as_ref().and_then(|s| Some((s.peer_key()?, s.transcript()?)));
+        let joined = match session.map(|session| session.remote().ip()) {
+            Some(from) => self.gate.join(now, from, client, proof),
+            None => return,
+        };
+        let submitted = joined.and_then(|joining| {
+            hub.submit(move || Answer { exchange, found: Found::Joined(joining.conclude()) })
+        });
         if let Err(status) = submitted {
             self.fail(hub, now, exchange, status, 0);
+        }
+    }
+
+    fn joined(
+        &mut self,
+        hub: &mut Hub,
+        now: Instant,
+        exchange: ExchangeId,
+        result: Result<(), (Status, Option<Invitation>)>,
+    ) -> Result<(), Status> {
+        match result {
+            Ok(()) => {
+                self.peers.set_stranger(exchange.connection(), None);
+                self.answer(hub, now, exchange, Reply::Done, 0);
+                Ok(())
+            }
+            Err((status, invitation)) => {
+                if let Some(invitation) = invitation {
+                    self.gate.restore(now, invitation);
+                }
+                Err(status)
+            }
         }
     }
 
@@ -168,7 +291,7 @@ impl Serving {
     }
 
     /// Says no.
-    fn fail(
+    pub(super) fn fail(
         &mut self,
         hub: &mut Hub,
         now: Instant,
@@ -241,18 +364,14 @@ impl Serving {
     }
 }
 
-fn prepare(root: &Root, to: &Destination, len: BodyLen) -> Result<(Name, Partial), Status> {
-    let name = root.resolve(to)?;
-    let partial = root.create_partial(&name, len)?;
-    Ok((name, partial))
-}
-
 impl Role for Serving {
     type Done = Answer;
 
     fn handle_event(&mut self, hub: &mut Hub, now: Instant, event: Event) {
         match event {
-            Event::Connected(connection) => self.meet(hub, connection),
+            Event::Connected(connection) => {
+                self.meet(hub, now, connection);
+            }
             Event::Closed(connection, reason) => {
                 log::debug!("{:?} is over: {reason:?}", self.peers.remote(connection));
                 let of_it = |exchange: &ExchangeId| exchange.connection() == connection;
@@ -301,6 +420,7 @@ impl Role for Serving {
                 }
             }),
             Found::Renamed(done) => done.map(|()| self.answer(hub, now, exchange, Reply::Done, 0)),
+            Found::Joined(result) => self.joined(hub, now, exchange, result),
         };
         if let Err(status) = failed {
             self.fail(hub, now, exchange, status, 0);
@@ -315,6 +435,8 @@ impl Role for Serving {
         if stops > 1 && self.phase.insist(now) {
             self.close(hub, true);
         }
+        self.refuse_late_strangers(hub, now);
+        self.look_again(hub, now);
         if self.phase == Phase::Serving {
             self.begin_waiting(hub, now);
             return;
@@ -326,6 +448,7 @@ impl Role for Serving {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.phase.deadline()
+        let look = self.gate.next_look().filter(|_| !self.peers.is_empty());
+        self.phase.deadline().into_iter().chain(self.peers.stranger_deadline()).chain(look).min()
     }
 }

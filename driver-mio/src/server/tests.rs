@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use super::*;
 use crate::{
     client::{Client, ClientOptions},
+    security::ClientSecurity,
     socket::Fault,
 };
 
@@ -17,11 +18,13 @@ fn fetch(strike: impl FnMut(usize, Option<usize>) -> Option<Errno> + Send + 'sta
     let bytes: Vec<u8> = (0..3_000_000u32).map(|at| (at % 251) as u8).collect();
     fs::write(dir.path().join("file"), &bytes).unwrap();
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let mut server = Server::bind(ServerOptions::new(dir.path().to_owned(), listen)).unwrap();
+    let mut server =
+        Server::bind(ServerOptions::new(dir.path().to_owned(), listen, ServerSecurity::Plain))
+            .unwrap();
     server.event_loop.socket().inject(Fault::new(strike));
     let (address, stopper) = (server.local_addr(), server.stopper());
     let serving = thread::spawn(move || server.run());
-    let options = ClientOptions::default();
+    let options = ClientOptions::new(ClientSecurity::Plain);
     let client = Client::connect("127.0.0.1", address.port(), &options).unwrap();
     let name = Name::parse(b"file").unwrap();
     let mut job = client.get(name, dir.path().join("copy"));

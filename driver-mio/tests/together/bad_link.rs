@@ -12,14 +12,14 @@ use std::{
 
 use gannet_driver_mio::netem::{LinkConfig, Relay, RelayReport};
 
-use super::world::{World, assert_holds, connect, content, finish, name, root_as};
+use super::world::{World, assert_holds, content, finish, name, root_as};
 
 /// Moves a file each way, at once, through a relay.
 fn move_through(link: &LinkConfig, len: usize) -> RelayReport {
     let world = World::new();
     let back = LinkConfig { seed: link.seed + 1, ..link.clone() };
     let relay = Relay::start(world.address, link.clone(), back).unwrap();
-    let client = connect(relay.address());
+    let client = world.client_over(relay.address());
     fs::write(world.there("a"), content(1, len)).unwrap();
     fs::write(world.here("b"), content(2, len)).unwrap();
     let get = client.get(name("a"), world.here("a"));
@@ -61,7 +61,7 @@ fn damage_is_noticed() {
 fn a_blackout_is_outlived() {
     let world = World::new();
     let relay = Relay::start(world.address, lan(), lan()).unwrap();
-    let client = connect(relay.address());
+    let client = world.client_over(relay.address());
     fs::write(world.there("a"), content(1, 30 << 20)).unwrap();
     let get = client.get(name("a"), world.here("a"));
     while get.progress().done == 0 {
@@ -79,7 +79,7 @@ fn a_blackout_is_outlived() {
 fn a_new_port_does_not_end_a_transfer() {
     let world = World::new();
     let relay = Relay::start(world.address, lan(), lan()).unwrap();
-    let client = connect(relay.address());
+    let client = world.client_over(relay.address());
     fs::write(world.there("a"), content(1, 30 << 20)).unwrap();
     let get = client.get(name("a"), world.here("a"));
     while get.progress().done == 0 {

@@ -8,13 +8,14 @@ use std::{
 
 use gannet_driver_mio::{
     client::{Client, ClientOptions, ConnectError},
+    security::{ClientSecurity, ServerSecurity},
     server::{Server, ServerError, ServerOptions},
 };
 
 use super::world::World;
 
 fn within(timeout: Duration) -> ClientOptions {
-    let mut options = ClientOptions::default();
+    let mut options = ClientOptions::new(ClientSecurity::Plain);
     options.connect_timeout = timeout;
     options
 }
@@ -49,7 +50,9 @@ fn a_server_that_starts_while_a_client_calls_is_found() {
     });
     let shared = tempfile::tempdir().unwrap();
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let server = Server::bind(ServerOptions::new(shared.path().to_owned(), listen)).unwrap();
+    let server =
+        Server::bind(ServerOptions::new(shared.path().to_owned(), listen, ServerSecurity::Plain))
+            .unwrap();
     let stopper = server.stopper();
     let server = std::thread::spawn(move || server.run());
     client.join().unwrap().unwrap();
@@ -61,7 +64,7 @@ fn a_server_that_starts_while_a_client_calls_is_found() {
 #[test]
 fn the_next_address_of_a_name_is_tried() {
     let world = World::new();
-    let client = Client::connect("localhost", world.address.port(), &ClientOptions::default());
+    let client = Client::connect("localhost", world.address.port(), &world.options_as(&world.key));
     assert_eq!(client.unwrap().remote(), world.address);
 }
 
@@ -76,11 +79,14 @@ fn a_name_without_address_is_told() {
 fn a_server_that_cannot_start_says_why() {
     let nowhere = PathBuf::from("/no/such/directory");
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let error = Server::bind(ServerOptions::new(nowhere.clone(), listen)).unwrap_err();
+    let error = Server::bind(ServerOptions::new(nowhere.clone(), listen, ServerSecurity::Plain))
+        .unwrap_err();
     assert!(matches!(error, ServerError::Root { path, .. } if path == nowhere));
     let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
     let listen = taken.local_addr().unwrap();
     let shared = tempfile::tempdir().unwrap();
-    let error = Server::bind(ServerOptions::new(shared.path().to_owned(), listen)).unwrap_err();
+    let error =
+        Server::bind(ServerOptions::new(shared.path().to_owned(), listen, ServerSecurity::Plain))
+            .unwrap_err();
     assert!(matches!(error, ServerError::Bind { address, .. } if address == listen));
 }

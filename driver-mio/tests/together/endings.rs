@@ -8,7 +8,7 @@ use gannet_driver_mio::{
 };
 use gannet_protocol::{CloseCode, CloseReason, Status};
 
-use super::world::{PATIENCE, World, assert_holds, connect, content, finish, name, root_as};
+use super::world::{PATIENCE, World, assert_holds, content, finish, name, root_as};
 
 /// Bytes of a file that takes longer to move than what is done meanwhile. It holds nothing, but has to fit on the disk of
 /// whoever receives it.
@@ -122,7 +122,7 @@ fn an_abort_leaves_no_partial_file_on_either_side() {
 fn a_server_that_is_gone_is_noticed_by_its_host() {
     let world = World::new();
     let relay = Relay::start(world.address, LinkConfig::default(), LinkConfig::default()).unwrap();
-    let client = connect(relay.address());
+    let client = world.client_over(relay.address());
     let job = endless_get(&world, &client);
     drop(relay);
     let Err(Failure::Lost(lost)) = finish(job) else { panic!("it was not lost") };
@@ -138,7 +138,7 @@ fn a_client_that_vanishes_takes_nobody_along() {
     let world = World::new();
     fs::write(world.there("file"), content(1, 4 << 20)).unwrap();
     let relay = Relay::start(world.address, LinkConfig::default(), LinkConfig::default()).unwrap();
-    let client = connect(relay.address());
+    let client = world.client_over(relay.address());
     let get = |at: usize| client.get(name("file"), world.here(&format!("copy-{at}")));
     let jobs: Vec<_> = (0..100).map(get).collect();
     while jobs.iter().all(|job| job.progress().done == 0) {

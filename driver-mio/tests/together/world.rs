@@ -4,26 +4,33 @@ use std::{
     fs, io,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
 };
 
 use gannet_driver_mio::{
     client::{Client, ClientOptions, Failure, Job},
+    security::{ClientSecurity, ServerSecurity, ServerTrust},
     server::{Server, ServerOptions, Stopper},
+    trust::{Paths, SecretKey, policy::Grant},
 };
-use gannet_protocol::{Destination, Name};
+use gannet_protocol::{Destination, Expected, Name};
 use tempfile::TempDir;
 
 /// Long enough that only a hanging test takes it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(100);
 
+/// A server is its user's, who is also the client where nothing else is said.
 pub(crate) struct World {
     pub(crate) address: SocketAddr,
+    pub(crate) key: Arc<SecretKey>,
+    pub(crate) paths: Paths,
     pub(crate) stopper: Stopper,
     server: Option<JoinHandle<io::Result<()>>>,
     shared: TempDir,
     here: TempDir,
+    _config: TempDir,
 }
 
 impl World {
@@ -33,10 +40,29 @@ impl World {
 
     /// `prepare` fills the shared directory; `enter` runs on the server's thread before anything else.
     pub(crate) fn with(prepare: impl FnOnce(&Path), enter: impl FnOnce() + Send + 'static) -> Self {
+        Self::build(None, |shared, _| prepare(shared), enter)
+    }
+
+    /// `prepare` fills the shared directory, and the list of clients; `anyone` is what is opened to all.
+    pub(crate) fn of_clients(anyone: Option<&str>, prepare: impl FnOnce(&Path, &Paths)) -> Self {
+        let anyone = anyone.map(|grant| grant.parse().unwrap());
+        Self::build(anyone, prepare, || {})
+    }
+
+    fn build(
+        anyone: Option<Grant>,
+        prepare: impl FnOnce(&Path, &Paths),
+        enter: impl FnOnce() + Send + 'static,
+    ) -> Self {
         let (shared, here) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        prepare(shared.path());
+        let config = tempfile::tempdir().unwrap();
+        let paths = Paths::new(config.path().join("config"), config.path().join("state"));
+        let key = Arc::new(SecretKey::load_or_create(&paths).unwrap());
+        prepare(shared.path(), &paths);
+        let trust = ServerTrust { key: Arc::clone(&key), paths: paths.clone(), anyone };
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let options = ServerOptions::new(shared.path().to_owned(), listen);
+        let security = ServerSecurity::Sealed(trust);
+        let options = ServerOptions::new(shared.path().to_owned(), listen, security);
         let (tell, told) = std::sync::mpsc::channel();
         let server = thread::spawn(move || {
             enter();
@@ -45,11 +71,32 @@ impl World {
             server.run()
         });
         let (address, stopper) = told.recv().unwrap();
-        Self { address, stopper, server: Some(server), shared, here }
+        Self { address, key, paths, stopper, server: Some(server), shared, here, _config: config }
     }
 
     pub(crate) fn client(&self) -> Client {
-        connect(self.address)
+        self.client_of(self.address, &self.key)
+    }
+
+    /// The same over another address, such as a relay's.
+    pub(crate) fn client_over(&self, address: SocketAddr) -> Client {
+        self.client_of(address, &self.key)
+    }
+
+    /// A client with a key of its own.
+    pub(crate) fn client_as(&self, key: &Arc<SecretKey>) -> Client {
+        self.client_of(self.address, key)
+    }
+
+    fn client_of(&self, address: SocketAddr, key: &Arc<SecretKey>) -> Client {
+        let (host, port) = (address.ip().to_string(), address.port());
+        Client::connect(&host, port, &self.options_as(key)).unwrap()
+    }
+
+    /// How a client with a key of its own connects that knows the server.
+    pub(crate) fn options_as(&self, key: &Arc<SecretKey>) -> ClientOptions {
+        let expected = Expected::just(self.key.public());
+        ClientOptions::new(ClientSecurity::Sealed { key: Arc::clone(key), expected })
     }
 
     /// A path on the server's side.
@@ -87,11 +134,6 @@ impl Drop for World {
             assert!(thread::panicking() || ended.is_ok_and(|result| result.is_ok()));
         }
     }
-}
-
-pub(crate) fn connect(address: SocketAddr) -> Client {
-    let options = ClientOptions::default();
-    Client::connect(&address.ip().to_string(), address.port(), &options).unwrap()
 }
 
 pub(crate) fn names_in(dir: &Path) -> Vec<String> {

@@ -1,5 +1,7 @@
 //! Every role against every verb.
 
+use std::borrow::Cow;
+
 use gannet_driver_mio::trust::policy::{
     BadGrant, Denied, Grant, Permitted, Role, Store, Verb, decide,
 };
@@ -56,7 +58,9 @@ fn every_role_against_every_verb() {
                 Verb::Put(_) if role == Role::Drop => {
                     Permitted::Put { dir, max: None, store: Store::Beside(name("f")) }
                 }
-                Verb::Put(to) => Permitted::Put { dir, max: None, store: Store::Replacing(to) },
+                Verb::Put(to) => {
+                    Permitted::Put { dir, max: None, store: Store::Replacing(Cow::Borrowed(to)) }
+                }
                 Verb::Exit => Permitted::Exit,
                 Verb::Invite(_) => {
                     Permitted::Invite(Grant::new(Role::Read, Some(name("d")), None).unwrap())

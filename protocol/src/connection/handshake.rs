@@ -8,7 +8,7 @@ use core::{net::SocketAddr, time::Duration};
 
 use super::{
     Connection, LIMITS, State,
-    keying::{ClientKeying, NotAnswered, Protection, ServerKeying},
+    keying::{ClientKeying, NotAnswered, Secured, ServerKeying},
 };
 use crate::{
     CloseReason, Config, Event, Instant,
@@ -27,6 +27,8 @@ use crate::{
 const FIRST_REPEAT: Duration = Duration::from_millis(250);
 /// From then on the pause doubles up to this: soon and often, for 1200 bytes burden nobody.
 const MAX_REPEAT: Duration = Duration::from_secs(1);
+/// Time that the right server gets to answer once another did: whoever reads along is faster by less than that.
+const WRONG_KEY_PATIENCE: Duration = Duration::from_secs(3);
 /// A server drops a client that does not finish its handshake within this.
 const FINISH_DEADLINE: Duration = Duration::from_secs(10);
 /// A FINISH that comes later than this after the answer tells nothing of the round-trip time: more likely it is a repeated
@@ -54,6 +56,8 @@ pub(super) struct Greeting {
     pub(super) next_at: Instant,
     repeat: Duration,
     hellos: u32,
+    /// A key that was proved by someone else than who is looked for.
+    wrong: Option<PublicKey>,
 }
 
 /// A server that was greeted.
@@ -93,6 +97,7 @@ impl Greeting {
             next_at: now,
             repeat: FIRST_REPEAT,
             hellos: 0,
+            wrong: None,
         }
     }
 
@@ -117,9 +122,21 @@ impl Greeting {
         self.next_at.min(self.deadline)
     }
 
-    /// How long it was tried, if that is over.
-    pub(super) fn given_up(&self, now: Instant) -> Option<Duration> {
-        (now >= self.deadline).then(|| now.saturating_since(self.started))
+    /// Why nothing came of it, if that is settled.
+    pub(super) fn given_up(&self, now: Instant) -> Option<CloseReason> {
+        let reason = || match self.wrong {
+            Some(key) => CloseReason::WrongKey(key),
+            None => CloseReason::NoAnswer(now.saturating_since(self.started)),
+        };
+        (now >= self.deadline).then(reason)
+    }
+
+    /// Someone else answered than who is looked for.
+    fn on_wrong_key(&mut self, now: Instant, key: PublicKey) {
+        if self.wrong.is_none() {
+            self.wrong = Some(key);
+            self.deadline = self.deadline.min(now + WRONG_KEY_PATIENCE);
+        }
     }
 }
 
@@ -212,10 +229,11 @@ impl Connection {
 
     /// As a client: takes in an ANSWER. One that is not to our hello is noise.
     pub(crate) fn on_answer(&mut self, now: Instant, payload: &[u8], outbox: &mut Outbox) {
-        let State::Handshake(Handshake::Greeting(greeting)) = &self.state else { return };
+        let State::Handshake(Handshake::Greeting(greeting)) = &mut self.state else { return };
         let answered = match greeting.keying.read_answer(payload) {
             Ok(answered) => answered,
             Err(NotAnswered::Noise) => return,
+            Err(NotAnswered::WrongKey(key)) => return greeting.on_wrong_key(now, key),
             Err(NotAnswered::UnknownKey(key)) => {
                 return self.die(Some(CloseReason::UnknownKey(key)), outbox);
             }
@@ -226,13 +244,12 @@ impl Connection {
             let sample = now.saturating_since(greeting.started);
             self.path.rtt.update(sample, Duration::ZERO, now);
         }
-        let peer = answered.peer;
-        let Ok((finish, protection)) = answered.finish(&said(peer_id, &self.config)) else {
+        let Ok((finish, secured)) = answered.finish(&said(peer_id, &self.config)) else {
             return;
         };
         self.peer_id = peer_id;
         let finish = Some(Finishing::new(now, finish));
-        self.establish(now, &parameters, (peer, protection), finish, outbox);
+        self.establish(now, &parameters, secured, finish, outbox);
     }
 
     /// As a server: takes in a FINISH, or one that was repeated.
@@ -258,8 +275,7 @@ impl Connection {
                 }
                 let held = core::mem::take(&mut answering.held);
                 self.path.validate();
-                let keyed = (finished.peer, finished.protection);
-                self.establish(now, &parameters, keyed, None, outbox);
+                self.establish(now, &parameters, finished.secured, None, outbox);
                 if from != self.path.remote {
                     // It received the answer where it was, and is elsewhere now.
                     self.on_new_address(from, random);
@@ -285,7 +301,7 @@ impl Connection {
         &mut self,
         now: Instant,
         peer: &Parameters,
-        (key, protection): (Option<PublicKey>, Protection),
+        secured: Secured,
         finish: Option<Finishing>,
         outbox: &mut Outbox,
     ) {
@@ -294,8 +310,8 @@ impl Connection {
         self.liveness.idle_timeout = self.liveness.idle_timeout.min(peer.idle_timeout);
         self.path.allow_datagrams(peer.max_datagram.min(self.config.max_datagram));
         self.exchanges.set_peer_limits(&peer.credit, peer.body_window);
-        self.peer_key = key;
-        self.protection = protection;
+        self.peer = secured.peer;
+        self.protection = secured.protection;
         self.state = State::Established { finish };
         outbox.events.push_back(Event::Connected(self.handle));
     }

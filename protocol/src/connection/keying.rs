@@ -6,6 +6,7 @@ use alloc::{boxed::Box, vec::Vec};
 use crate::{
     OpenError, Plain, Protect, SealError, Security,
     crypto::{Identity, PublicKey, Suite},
+    expected::{Expected, Judgement},
     noise::{Answer, Answering, HandshakeError, Initiator, Keys, Responder},
     random::Random,
     sealed::{Limits, Sealed},
@@ -55,11 +56,6 @@ impl Protect for Protection {
     }
 }
 
-fn sealed(identity: &Identity, keys: Keys) -> Protection {
-    let limits = Limits::new(keys.cipher);
-    Protection::Sealed(Box::new(Sealed::new(identity.crypto(), keys, limits)))
-}
-
 /// What both ends must know alike, or the handshake comes to nothing: version, suite, cookie and the client's connection id,
 /// as they stand in the hello.
 fn prologue(suite: Suite, client: ConnectionId) -> Vec<u8> {
@@ -85,16 +81,18 @@ pub(super) enum ClientKeying {
         identity: Identity,
         suite: Suite,
         initiator: Box<Initiator>,
-        /// The key that the server has to prove, if that is known.
-        expected: Option<PublicKey>,
+        /// The keys of which the server has to prove one.
+        expected: Expected,
     },
 }
 
 /// Why an ANSWER is not taken.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum NotAnswered {
-    /// It is not to our hello, or not from whom we look for: it is ignored, for anybody may send one.
+    /// It is not to our hello: it is ignored, for anybody may send one.
     Noise,
+    /// The server proved this key, and another one is looked for: it is ignored, for anybody on the way may say so.
+    WrongKey(PublicKey),
     /// The server proved this key, and nobody said which one to look for.
     UnknownKey(PublicKey),
 }
@@ -104,8 +102,35 @@ pub(super) enum NotAnswered {
 pub(super) struct Answered {
     /// The server's connection id and parameters.
     pub(super) said: Vec<u8>,
-    pub(super) peer: Option<PublicKey>,
     way: Way,
+}
+
+/// What a handshake came to.
+#[derive(Debug)]
+pub(super) struct Secured {
+    pub(super) protection: Protection,
+    pub(super) peer: Option<Authenticated>,
+}
+
+/// Who is at the other end, for sure.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Authenticated {
+    pub(crate) key: PublicKey,
+    /// The hash of the whole handshake, the same at both ends and nowhere else.
+    pub(crate) transcript: [u8; 32],
+}
+
+impl Secured {
+    pub(super) const PLAIN: Self = Self { protection: Protection::Plain(Plain), peer: None };
+
+    fn sealed(identity: &Identity, key: PublicKey, keys: Keys) -> Self {
+        let (limits, transcript) = (Limits::new(keys.cipher), keys.transcript);
+        let sealed = Sealed::new(identity.crypto(), keys, limits);
+        Self {
+            protection: Protection::Sealed(Box::new(sealed)),
+            peer: Some(Authenticated { key, transcript }),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -118,7 +143,7 @@ impl ClientKeying {
     pub(super) fn new(
         security: &Security,
         own: ConnectionId,
-        expected: Option<PublicKey>,
+        expected: Expected,
         random: &mut Random,
     ) -> Result<Self, HandshakeError> {
         let identity = match security {
@@ -157,19 +182,19 @@ impl ClientKeying {
             Self::Plain { nonce } => {
                 let (id, rest) = payload.split_at_checked(ID_LEN).ok_or(NotAnswered::Noise)?;
                 let parameters = rest.strip_prefix(nonce).ok_or(NotAnswered::Noise)?;
-                Ok(Answered { said: [id, parameters].concat(), peer: None, way: Way::Plain })
+                Ok(Answered { said: [id, parameters].concat(), way: Way::Plain })
             }
             Self::Sealed { identity, initiator, expected, .. } => {
                 let answer = initiator.read_2(payload).map_err(|_| NotAnswered::Noise)?;
                 let peer = *answer.peer();
-                match expected {
-                    None => return Err(NotAnswered::UnknownKey(peer)),
-                    Some(key) if *key != peer => return Err(NotAnswered::Noise),
-                    Some(_) => {}
+                match expected.judge(&peer) {
+                    Judgement::Right => {}
+                    Judgement::Wrong => return Err(NotAnswered::WrongKey(peer)),
+                    Judgement::Unknown => return Err(NotAnswered::UnknownKey(peer)),
                 }
                 let said = answer.payload().to_vec();
                 let way = Way::Sealed(identity.clone(), Box::new(answer));
-                Ok(Answered { said, peer: Some(peer), way })
+                Ok(Answered { said, way })
             }
         }
     }
@@ -177,12 +202,13 @@ impl ClientKeying {
 
 impl Answered {
     /// Concludes the handshake: what the FINISH carries, and the protection of what follows.
-    pub(super) fn finish(self, said: &[u8]) -> Result<(Vec<u8>, Protection), HandshakeError> {
+    pub(super) fn finish(self, said: &[u8]) -> Result<(Vec<u8>, Secured), HandshakeError> {
         match self.way {
-            Way::Plain => Ok((said.to_vec(), Protection::Plain(Plain))),
+            Way::Plain => Ok((said.to_vec(), Secured::PLAIN)),
             Way::Sealed(identity, answer) => {
+                let peer = *answer.peer();
                 let (message, keys) = answer.write_3(said)?;
-                Ok((message, sealed(&identity, keys)))
+                Ok((message, Secured::sealed(&identity, peer, keys)))
             }
         }
     }
@@ -200,8 +226,7 @@ pub(super) enum ServerKeying {
 pub(super) struct Finished {
     /// The server's connection id, confirmed, and the client's parameters.
     pub(super) said: Vec<u8>,
-    pub(super) peer: Option<PublicKey>,
-    pub(super) protection: Protection,
+    pub(super) secured: Secured,
 }
 
 impl ServerKeying {
@@ -235,17 +260,12 @@ impl ServerKeying {
     /// Reads what a FINISH carries; nothing changes if it is not the client's.
     pub(super) fn read_finish(&mut self, payload: &[u8]) -> Result<Finished, HandshakeError> {
         match self {
-            Self::Plain => Ok(Finished {
-                said: payload.to_vec(),
-                peer: None,
-                protection: Protection::Plain(Plain),
-            }),
+            Self::Plain => Ok(Finished { said: payload.to_vec(), secured: Secured::PLAIN }),
             Self::Sealed(identity, answering) => {
                 let confirmed = answering.read_3(payload)?;
                 Ok(Finished {
                     said: confirmed.payload,
-                    peer: Some(confirmed.peer),
-                    protection: sealed(identity, confirmed.keys),
+                    secured: Secured::sealed(identity, confirmed.peer, confirmed.keys),
                 })
             }
         }

@@ -15,14 +15,15 @@ use core::{
 
 pub(crate) use handshake::Answering;
 use handshake::{Finishing, Greeting, Handshake};
+pub(crate) use keying::Authenticated;
 use keying::{ClientKeying, Protection};
 use path::Path;
 
 use crate::{
     CloseCode, CloseReason, Config, ConnectionHandle, Event, Instant, Stats, Violation,
     acks::Acks,
-    crypto::PublicKey,
     exchange::{Exchanges, Limits, Outbox, Role},
+    expected::Expected,
     noise::HandshakeError,
     protect::Plain,
     random::Random,
@@ -46,8 +47,8 @@ pub(crate) struct Connection {
     own_id: ConnectionId,
     peer_id: ConnectionId,
     protection: Protection,
-    /// The key that the peer proved.
-    peer_key: Option<PublicKey>,
+    /// Who the peer is, once it has proved it.
+    peer: Option<Authenticated>,
     path: Path,
     recovery: Recovery,
     repeats: Repeats,
@@ -128,12 +129,12 @@ pub(crate) struct Ids {
 }
 
 impl Connection {
-    /// A client's connection, about to say hello, to a server with the key `expected` if that is known.
+    /// A client's connection, about to say hello, to a server of the key that is `expected`.
     pub(crate) fn connect(
         now: Instant,
         config: &Config,
         ids: Ids,
-        (remote, expected): (SocketAddr, Option<PublicKey>),
+        (remote, expected): (SocketAddr, Expected),
         random: &mut Random,
     ) -> Result<Self, HandshakeError> {
         let keying = ClientKeying::new(&config.security, ids.own, expected, random)?;
@@ -166,7 +167,7 @@ impl Connection {
             peer_id: ids.peer,
             // Until there are keys, nothing is sealed or opened.
             protection: Protection::Plain(Plain),
-            peer_key: None,
+            peer: None,
             path,
             recovery: Recovery::new(now),
             repeats: Repeats::default(),
@@ -197,9 +198,9 @@ impl Connection {
         self.path.remote
     }
 
-    /// The key that the peer proved; none in plain mode, or before the handshake is done.
-    pub(crate) const fn peer_key(&self) -> Option<PublicKey> {
-        self.peer_key
+    /// Who the peer is; none in plain mode, or before the handshake is done.
+    pub(crate) const fn peer(&self) -> Option<&Authenticated> {
+        self.peer.as_ref()
     }
 
     pub(crate) const fn is_dead(&self) -> bool {

@@ -39,8 +39,8 @@ impl Connection {
     pub(crate) fn handle_timeout(&mut self, now: Instant, outbox: &mut Outbox) {
         match &self.state {
             State::Handshake(Handshake::Greeting(greeting)) => {
-                if let Some(tried) = greeting.given_up(now) {
-                    self.die(Some(CloseReason::NoAnswer(tried)), outbox);
+                if let Some(reason) = greeting.given_up(now) {
+                    self.die(Some(reason), outbox);
                 }
             }
             State::Handshake(Handshake::Answering(answering)) => {

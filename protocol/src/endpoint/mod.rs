@@ -10,8 +10,8 @@ use core::net::{IpAddr, SocketAddr};
 use crate::{
     CloseReason, Config, ConnectionHandle, Event, FileDone, Instant, Source, Write,
     connection::{Answering, Connection, Ids},
-    crypto::PublicKey,
     exchange::Outbox,
+    expected::Expected,
     random::Random,
     wire::packet::{self, ConnectionId, Hello, Packet, VERSION},
 };
@@ -65,25 +65,17 @@ impl Endpoint {
     /// Starts a connection to `remote`; [`Event::Connected`] or [`Event::Closed`] will follow. If packets are sealed, it ends with
     /// [`CloseReason::UnknownKey`], which tells the server's key for [`Self::connect_to`].
     pub fn connect(&mut self, now: Instant, remote: SocketAddr) -> ConnectionHandle {
-        self.start(now, remote, None)
+        self.connect_to(now, remote, Expected::default())
     }
 
-    /// Starts a connection to the server at `remote` that proves that it holds `key`. Answers of others are ignored, since
-    /// anybody who saw the hello could send one.
+    /// Starts a connection to the server at `remote` that proves that it holds a key which is right ([`Expected::judge`]).
+    /// Answers with a wrong one are ignored for some seconds, since anybody who saw the hello could send one; then it ends with
+    /// [`CloseReason::WrongKey`]. In plain mode nothing is proved, and anybody is right.
     pub fn connect_to(
         &mut self,
         now: Instant,
         remote: SocketAddr,
-        key: PublicKey,
-    ) -> ConnectionHandle {
-        self.start(now, remote, Some(key))
-    }
-
-    fn start(
-        &mut self,
-        now: Instant,
-        remote: SocketAddr,
-        expected: Option<PublicKey>,
+        expected: Expected,
     ) -> ConnectionHandle {
         let (handle, own) = self.connections.reserve(&mut self.random);
         let ids = Ids { handle, own, peer: ConnectionId(0) };

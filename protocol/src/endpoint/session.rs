@@ -62,7 +62,14 @@ impl Session<'_> {
     /// The key that the peer proved; none in plain mode, or before the connection is established.
     #[must_use]
     pub fn peer_key(&self) -> Option<PublicKey> {
-        self.endpoint.connections.find(self.connection)?.peer_key()
+        Some(self.endpoint.connections.find(self.connection)?.peer()?.key)
+    }
+
+    /// The hash of the whole handshake, which is the same at both ends and at no other connection: what is proved with it is
+    /// proved here. None where [`Self::peer_key`] is none.
+    #[must_use]
+    pub fn transcript(&self) -> Option<[u8; 32]> {
+        Some(self.endpoint.connections.find(self.connection)?.peer()?.transcript)
     }
 
     /// Figures of the connection so far.

@@ -40,8 +40,10 @@ enum Verb {
     Get,
     List,
     Put,
-    /// Rename and exit: messages alone.
+    /// Messages alone, answered by DONE.
     Command,
+    /// Messages alone, answered by a ticket.
+    Invite,
 }
 
 impl Verb {
@@ -50,7 +52,8 @@ impl Verb {
             Request::Get(_) => Self::Get,
             Request::List(_) => Self::List,
             Request::Put(_) => Self::Put,
-            Request::Rename { .. } | Request::Exit { .. } => Self::Command,
+            Request::Rename { .. } | Request::Exit { .. } | Request::Join { .. } => Self::Command,
+            Request::Invite(_) => Self::Invite,
         }
     }
 
@@ -59,7 +62,7 @@ impl Verb {
         match self {
             Self::Get | Self::List => Some(Role::Server),
             Self::Put => Some(Role::Client),
-            Self::Command => None,
+            Self::Command | Self::Invite => None,
         }
     }
 }
@@ -117,7 +120,8 @@ impl Exchange {
                 match (reply, verb) {
                     (Reply::Meta(_), Verb::Get)
                     | (Reply::Listing, Verb::List)
-                    | (Reply::Done, Verb::Command) => true,
+                    | (Reply::Done, Verb::Command)
+                    | (Reply::Ticket(_), Verb::Invite) => true,
                     (Reply::Stored(_), Verb::Put) => self.said.end,
                     _ => false,
                 }
@@ -148,7 +152,8 @@ impl Exchange {
         let fits = match (reply, self.verb) {
             (Reply::Meta(_), Some(Verb::Get))
             | (Reply::Listing, Some(Verb::List))
-            | (Reply::Done, Some(Verb::Command)) => true,
+            | (Reply::Done, Some(Verb::Command))
+            | (Reply::Ticket(_), Some(Verb::Invite)) => true,
             (Reply::Stored(_), Some(Verb::Put)) => self.said.end,
             _ => false,
         };

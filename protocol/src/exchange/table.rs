@@ -238,7 +238,7 @@ impl Exchanges {
         if verb == Verb::Put {
             exchange.send.mark_opening();
         }
-        if verb == Verb::Command {
+        if matches!(verb, Verb::Command | Verb::Invite) {
             exchange.send.finish();
         }
         let body = exchange.send_body.as_ref().map(|body| body.id);
@@ -262,7 +262,7 @@ impl Exchanges {
         let len = match &reply {
             Reply::Meta(meta) => Some(meta.len),
             Reply::Listing => Some(BodyLen::Open),
-            Reply::Stored(_) | Reply::Done => None,
+            Reply::Stored(_) | Reply::Done | Reply::Ticket(_) => None,
         };
         exchange.send.push(&Message::Reply(reply));
         match len {

@@ -1,10 +1,12 @@
 //! Messages as bytes: a type, then its fields.
 
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
+
+use zeroize::Zeroizing;
 
 use super::{
-    BodyLen, Destination, End, FileTime, Identity, MAX_BODY, Message, Meta, Mode, Note, Put, Reply,
-    Request, Stored,
+    BodyLen, Destination, End, FileTime, Identity, Invite, MAX_BODY, MAX_INVITE_TEXT, MAX_TICKET,
+    Message, Meta, Mode, Note, Put, Reply, Request, Stored, TicketText,
 };
 use crate::{
     MAX_NAME, Name,
@@ -16,20 +18,23 @@ const PUT: u8 = 0x02;
 const LIST: u8 = 0x03;
 const RENAME: u8 = 0x04;
 const EXIT: u8 = 0x05;
+const INVITE: u8 = 0x0a;
+const JOIN: u8 = 0x0b;
 const GROUP: u8 = 0x10;
 const END: u8 = 0x12;
 const META: u8 = 0x20;
 const LISTING: u8 = 0x21;
 const STORED: u8 = 0x22;
 const DONE: u8 = 0x23;
+const TICKET: u8 = 0x25;
 
-/// Room for the fields of any message that are not names.
+/// Room for the fields of any message that are neither names nor texts.
 const FIXED_PART: usize = 128;
 
 impl Message {
     /// Appends the message, behind its length, to `out`.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        let mut body = alloc::vec![0; FIXED_PART + self.names_len()];
+        let mut body = alloc::vec![0; FIXED_PART + self.texts_len()];
         let mut writer = Writer::new(&mut body);
         match self {
             Self::Request(request) => write_request(&mut writer, request),
@@ -45,7 +50,7 @@ impl Message {
         out.truncate(start + used);
     }
 
-    fn names_len(&self) -> usize {
+    fn texts_len(&self) -> usize {
         let len = |name: &Name| name.as_bytes().len() + 8;
         match self {
             Self::Request(Request::Get(name) | Request::List(Some(name))) => len(name),
@@ -53,7 +58,9 @@ impl Message {
                 to.path.as_ref().map_or(0, len) + len(&to.leaf)
             }
             Self::Request(Request::Rename { from, to }) => len(from) + len(to),
+            Self::Request(Request::Invite(invite)) => invite.grant.len() + invite.via.len() + 16,
             Self::Reply(Reply::Stored(stored)) => len(&stored.name),
+            Self::Reply(Reply::Ticket(ticket)) => ticket.reveal().len() + 8,
             _ => 0,
         }
     }
@@ -62,7 +69,7 @@ impl Message {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
         let message = match reader.u8()? {
-            kind @ GET..=EXIT => Self::Request(read_request(kind, &mut reader)?),
+            kind @ (GET..=EXIT | INVITE | JOIN) => Self::Request(read_request(kind, &mut reader)?),
             kind @ GROUP..=END => Self::Note(read_note(kind, &mut reader)?),
             kind => Self::Reply(read_reply(kind, &mut reader)?),
         };
@@ -97,6 +104,16 @@ fn write_request(w: &mut Writer<'_>, request: &Request) {
             w.u8(EXIT);
             w.u8(u8::from(*force));
         }
+        Request::Invite(Invite { grant, via, seconds }) => {
+            w.u8(INVITE);
+            w.prefixed(grant.as_bytes());
+            w.prefixed(via.as_bytes());
+            w.varint(*seconds);
+        }
+        Request::Join { proof } => {
+            w.u8(JOIN);
+            w.bytes(proof);
+        }
     }
 }
 
@@ -116,6 +133,12 @@ fn read_request(kind: u8, r: &mut Reader<'_>) -> Result<Request, Malformed> {
         LIST => Request::List(read_optional_name(r)?),
         RENAME => Request::Rename { from: read_name(r)?, to: read_name(r)? },
         EXIT => Request::Exit { force: read_flag(r)? },
+        INVITE => Request::Invite(Invite {
+            grant: read_text(r, MAX_INVITE_TEXT)?.into(),
+            via: read_text(r, MAX_INVITE_TEXT)?.into(),
+            seconds: r.varint()?,
+        }),
+        JOIN => Request::Join { proof: r.array()? },
         _ => return Err(Malformed),
     })
 }
@@ -134,6 +157,10 @@ fn write_reply(w: &mut Writer<'_>, reply: &Reply) {
             w.bytes(hash);
         }
         Reply::Done => w.u8(DONE),
+        Reply::Ticket(ticket) => {
+            w.u8(TICKET);
+            w.prefixed(ticket.reveal().as_bytes());
+        }
     }
 }
 
@@ -145,6 +172,10 @@ fn read_reply(kind: u8, r: &mut Reader<'_>) -> Result<Reply, Malformed> {
             Reply::Stored(Stored { name: read_name(r)?, len: read_len(r)?, hash: r.array()? })
         }
         DONE => Reply::Done,
+        TICKET => {
+            let text = String::from(read_text(r, MAX_TICKET)?);
+            Reply::Ticket(TicketText::new(Zeroizing::new(text)).ok_or(Malformed)?)
+        }
         _ => return Err(Malformed),
     })
 }
@@ -228,6 +259,10 @@ fn read_flag(r: &mut Reader<'_>) -> Result<bool, Malformed> {
     }
 }
 
+fn read_text<'b>(r: &mut Reader<'b>, max: usize) -> Result<&'b str, Malformed> {
+    str::from_utf8(r.prefixed(max)?).map_err(|_| Malformed)
+}
+
 fn read_name(r: &mut Reader<'_>) -> Result<Name, Malformed> {
     Name::parse(r.prefixed(MAX_NAME)?).map_err(|_| Malformed)
 }
@@ -283,6 +318,9 @@ pub(crate) mod tests {
             prop::option::of(name()).prop_map(Request::List),
             (name(), name()).prop_map(|(from, to)| Request::Rename { from, to }),
             any::<bool>().prop_map(|force| Request::Exit { force }),
+            (".{0,80}", ".{0,80}", 0..=VARINT_MAX)
+                .prop_map(|(grant, via, seconds)| Request::Invite(Invite { grant, via, seconds })),
+            any::<[u8; 32]>().prop_map(|proof| Request::Join { proof }),
         ];
         let reply = prop_oneof![
             meta().prop_map(Reply::Meta),
@@ -290,6 +328,9 @@ pub(crate) mod tests {
             (name(), 0..=MAX_BODY, any::<[u8; 32]>())
                 .prop_map(|(name, len, hash)| Reply::Stored(Stored { name, len, hash })),
             Just(Reply::Done),
+            ".{0,80}".prop_map(|text| Reply::Ticket(
+                TicketText::new(Zeroizing::new(text)).expect("a short text")
+            )),
         ];
         let note = prop_oneof![
             (0..1u64 << 62, any::<[u8; 32]>())

@@ -6,6 +6,11 @@
 mod codec;
 mod listing;
 
+use alloc::string::String;
+use core::fmt;
+
+use zeroize::Zeroizing;
+
 use crate::Name;
 
 #[cfg(test)]
@@ -40,7 +45,30 @@ pub enum Request {
         /// Stop although others' transfers run.
         force: bool,
     },
+    /// Make a ticket: answered by [`Reply::Ticket`].
+    Invite(Invite),
+    /// Let me in, as whoever gave me a ticket asked for: answered by [`Reply::Done`].
+    Join {
+        /// What shows that the client has the ticket, made with the handshake of this connection.
+        proof: [u8; 32],
+    },
 }
+
+/// What a ticket shall be for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Invite {
+    /// What its holder may do, as in a line of the server's list of clients; at most [`MAX_INVITE_TEXT`] bytes.
+    pub grant: String,
+    /// HOST:PORT by which the client knows the server; at most [`MAX_INVITE_TEXT`] bytes.
+    pub via: String,
+    /// For how long.
+    pub seconds: u64,
+}
+
+/// Most bytes of a text in an [`Invite`]: a role and the longest name, however much of it is quoted.
+pub const MAX_INVITE_TEXT: usize = 6 * 1024;
+/// Most bytes of a ticket.
+pub const MAX_TICKET: usize = 1024;
 
 /// A file that the client wants to store.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -73,6 +101,32 @@ pub enum Reply {
     Stored(Stored),
     /// It is done.
     Done,
+    /// Here is the ticket, in one line.
+    Ticket(TicketText),
+}
+
+/// A ticket in one line: whoever has it can come in. It is wiped from memory when dropped, and never displayed.
+#[derive(Clone, Eq, PartialEq)]
+pub struct TicketText(Zeroizing<String>);
+
+impl TicketText {
+    /// Of a line of at most [`MAX_TICKET`] bytes.
+    #[must_use]
+    pub fn new(text: Zeroizing<String>) -> Option<Self> {
+        (text.len() <= MAX_TICKET).then_some(Self(text))
+    }
+
+    /// The line.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for TicketText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TicketText").finish_non_exhaustive()
+    }
 }
 
 /// What was stored.

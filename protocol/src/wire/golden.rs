@@ -8,6 +8,8 @@ use alloc::{
 };
 use core::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::{
     cursor::{Reader, Writer},
     frame::{self, Credit, Frame, Frames, Reset},
@@ -15,8 +17,8 @@ use super::{
     params::Parameters,
 };
 use crate::{
-    BodyLen, Destination, End, Entry, EntryKind, FileTime, Identity, Meta, Mode, Name, Note, Plain,
-    Protect, Put, Reply, Request, Status, Stored, message::Message,
+    BodyLen, Destination, End, Entry, EntryKind, FileTime, Identity, Invite, Meta, Mode, Name,
+    Note, Plain, Protect, Put, Reply, Request, Status, Stored, TicketText, message::Message,
 };
 
 const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
@@ -210,16 +212,19 @@ const fn message_name(message: &Message) -> &'static str {
         Message::Request(Request::List(None)) => "message-list-root",
         Message::Request(Request::Rename { .. }) => "message-rename",
         Message::Request(Request::Exit { .. }) => "message-exit",
+        Message::Request(Request::Invite(_)) => "message-invite",
+        Message::Request(Request::Join { .. }) => "message-join",
         Message::Reply(Reply::Meta(_)) => "message-meta",
         Message::Reply(Reply::Listing) => "message-listing",
         Message::Reply(Reply::Stored(_)) => "message-stored",
         Message::Reply(Reply::Done) => "message-done",
+        Message::Reply(Reply::Ticket(_)) => "message-ticket",
         Message::Note(Note::Group { .. }) => "message-group",
         Message::Note(Note::End(_)) => "message-end",
     }
 }
 
-fn messages() -> [Message; 13] {
+fn messages() -> [Message; 16] {
     let identity = Identity(*b"which state of i");
     let modified = FileTime::new(1_700_000_000, 250_000_000);
     let meta = |len| Meta { len, mode: Mode::from_bits(0o644), modified, identity };
@@ -228,6 +233,7 @@ fn messages() -> [Message; 13] {
         Message::Request(Request::Put(Put { to, meta: meta(len) }))
     };
     let hash = [0xab; 32];
+    let ticket = TicketText::new(Zeroizing::new("ticket".into())).unwrap();
     let rename = Request::Rename { from: name(b"a/old"), to: name(b"a/new") };
     [
         Message::Request(Request::Get(name(b"notes.txt"))),
@@ -237,6 +243,12 @@ fn messages() -> [Message; 13] {
         Message::Request(Request::List(None)),
         Message::Request(rename),
         Message::Request(Request::Exit { force: true }),
+        Message::Request(Request::Invite(Invite {
+            grant: "read".into(),
+            via: "nas:5555".into(),
+            seconds: 600,
+        })),
+        Message::Request(Request::Join { proof: hash }),
         Message::Reply(Reply::Meta(Meta {
             modified: FileTime::new(-1, 1),
             ..meta(BodyLen::Known(0))
@@ -244,6 +256,7 @@ fn messages() -> [Message; 13] {
         Message::Reply(Reply::Listing),
         Message::Reply(Reply::Stored(Stored { name: name(b"inbox/notes.txt"), len: 11, hash })),
         Message::Reply(Reply::Done),
+        Message::Reply(Reply::Ticket(ticket)),
         Message::Note(Note::Group { index: 1, hash }),
         Message::Note(Note::End(End { len: 11, identity, stable: true })),
     ]

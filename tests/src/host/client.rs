@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use gannet_protocol::{
-    CloseCode, CloseReason, ConnectionHandle, Destination, Entry, ExchangeId, Instant, Misuse,
-    Name, Opened, Put, Request, Status, Stored, crypto::PublicKey,
+    CloseCode, CloseReason, ConnectionHandle, Destination, Entry, ExchangeId, Expected, Instant,
+    Misuse, Name, Opened, Put, Request, Status, Stored, crypto::PublicKey,
 };
 
 use super::{Exchange, Host};
@@ -93,7 +93,7 @@ impl Host {
         server: SocketAddr,
         key: PublicKey,
     ) -> ConnectionHandle {
-        let connection = self.endpoint.connect_to(now, server, key);
+        let connection = self.endpoint.connect_to(now, server, Expected::just(key));
         self.connection = Some(connection);
         connection
     }

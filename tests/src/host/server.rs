@@ -50,6 +50,9 @@ impl Host {
                 self.log(exchange, Asked::Rename(from, to), result);
                 self.answer(exchange, result.map(|()| Reply::Done));
             }
+            Request::Invite(_) | Request::Join { .. } => {
+                self.answer(exchange, Err(Status::Unsupported));
+            }
             Request::Exit { .. } => {
                 self.exit_asked = true;
                 self.answer(exchange, Ok(Reply::Done));

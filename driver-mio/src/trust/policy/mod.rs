@@ -4,7 +4,7 @@ mod free_name;
 mod grant;
 mod role;
 
-use std::{error, fmt};
+use std::{borrow::Cow, error, fmt};
 
 use gannet_protocol::{BadName, Destination, Name};
 
@@ -62,10 +62,21 @@ pub enum Permitted<'a> {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Store<'a> {
     /// Where its client says: what stands there is replaced, and may be compared, skipped and resumed.
-    Replacing(&'a Destination),
+    Replacing(Cow<'a, Destination>),
     /// Under this name or, if that is taken, the next free one ([`free_name`]). The answer is the same in both cases, and
     /// says this name; nothing is compared or skipped, and only what this client itself began is resumed.
     Beside(Name),
+}
+
+impl Store<'_> {
+    /// The same, on its own.
+    #[must_use]
+    pub fn into_owned(self) -> Store<'static> {
+        match self {
+            Self::Replacing(to) => Store::Replacing(Cow::Owned(to.into_owned())),
+            Self::Beside(name) => Store::Beside(name),
+        }
+    }
 }
 
 /// Decides whether who has `grant` may do `verb`.
@@ -79,7 +90,7 @@ pub fn decide<'a>(grant: &'a Grant, verb: Verb<'a>) -> Result<Permitted<'a>, Den
         (Role::Read | Role::Write | Role::Admin, Verb::List | Verb::Get | Verb::Stat) => files,
         (Role::Write | Role::Admin, Verb::Rename | Verb::Remove | Verb::Mkdir) => files,
         (Role::Write | Role::Admin, Verb::Put(to)) => {
-            Ok(Permitted::Put { dir, max: grant.max(), store: Store::Replacing(to) })
+            Ok(Permitted::Put { dir, max: grant.max(), store: Store::Replacing(Cow::Borrowed(to)) })
         }
         (Role::Drop, Verb::Put(to)) => {
             let name = dropped(to).ok_or(Denied::DropElsewhere)?;
