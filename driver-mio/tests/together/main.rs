@@ -1,6 +1,7 @@
 //! A server and clients in one process, on real sockets and files.
 
 mod bad_link;
+mod clients;
 mod connecting;
 mod endings;
 mod logging;

@@ -3,6 +3,7 @@
 use std::{
     fs, io,
     net::{Ipv4Addr, SocketAddr},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
     thread::{self, JoinHandle},
@@ -58,6 +59,10 @@ impl World {
         let config = tempfile::tempdir().unwrap();
         let paths = Paths::new(config.path().join("config"), config.path().join("state"));
         let key = Arc::new(SecretKey::load_or_create(&paths).unwrap());
+        // A server that runs with fewer rights reads the list all the same.
+        for dir in [config.path(), paths.config()] {
+            fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
+        }
         prepare(shared.path(), &paths);
         let trust = ServerTrust { key: Arc::clone(&key), paths: paths.clone(), anyone };
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -86,6 +91,11 @@ impl World {
     /// A client with a key of its own.
     pub(crate) fn client_as(&self, key: &Arc<SecretKey>) -> Client {
         self.client_of(self.address, key)
+    }
+
+    /// A client with a key of its own, over another address.
+    pub(crate) fn client_as_over(&self, address: SocketAddr, key: &Arc<SecretKey>) -> Client {
+        self.client_of(address, key)
     }
 
     fn client_of(&self, address: SocketAddr, key: &Arc<SecretKey>) -> Client {
