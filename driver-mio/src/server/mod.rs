@@ -18,7 +18,7 @@ use gannet_protocol::{Config, CongestionKind};
 use crate::{
     event_loop::EventLoop,
     files::Root,
-    security::{self, ServerSecurity},
+    security::{self, Provider, ServerSecurity},
     socket::Socket,
 };
 
@@ -40,13 +40,16 @@ pub struct ServerOptions {
     pub congestion: CongestionKind,
     /// How connections are protected, and who is let in.
     pub security: ServerSecurity,
+    /// The cryptography of sealed connections.
+    pub crypto: Provider,
 }
 
 impl ServerOptions {
     /// Shares `root` at `listen`.
     #[must_use]
     pub fn new(root: PathBuf, listen: SocketAddr, security: ServerSecurity) -> Self {
-        Self { root, listen, congestion: CongestionKind::default(), security }
+        let (congestion, crypto) = (CongestionKind::default(), Provider::default());
+        Self { root, listen, congestion, security, crypto }
     }
 }
 
@@ -66,7 +69,7 @@ impl Server {
     /// # Errors
     /// [`ServerError`]
     pub fn bind(options: ServerOptions) -> Result<Self, ServerError> {
-        let ServerOptions { root: path, listen, congestion, security } = options;
+        let ServerOptions { root: path, listen, congestion, security, crypto } = options;
         let root = Root::open(&path).map_err(|error| ServerError::Root { path, error })?;
         let bind_error = |error| ServerError::Bind { address: listen, error };
         let socket = Socket::bind(listen).map_err(bind_error)?;
@@ -77,7 +80,7 @@ impl Server {
         let gate = match security {
             ServerSecurity::Plain => Gate::Open,
             ServerSecurity::Sealed(trust) => {
-                security::seal(&mut config, &trust.key);
+                security::seal(&mut config, &trust.key, &crypto);
                 Gate::new(trust, local).map_err(ServerError::Clients)?
             }
         };
