@@ -14,6 +14,7 @@ mod disk;
 mod event_loop;
 mod files;
 mod hash;
+mod journal;
 pub mod netem;
 pub mod security;
 pub mod server;
