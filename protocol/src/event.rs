@@ -105,6 +105,8 @@ pub enum CloseReason {
     Version,
     /// The peer: it proved this key, and we were not told to trust it.
     UnknownKey(PublicKey),
+    /// The peer: it does not know the connection any more, since it started again or gave it up.
+    Reset,
     /// The peer: it broke a rule of the protocol.
     Violation(Violation),
 }

@@ -8,25 +8,28 @@ use core::{net::SocketAddr, time::Duration};
 
 use super::{
     Connection, LIMITS, State,
-    keying::{ClientKeying, NotAnswered, Protection, ServerKeying},
+    greeting::Greeting,
+    keying::{self, NotAnswered, Protection, ServerKeying},
 };
 use crate::{
-    CloseReason, Config, Event, Instant,
+    CloseReason, Config, Event, Instant, Security,
     crypto::PublicKey,
     exchange::Outbox,
     noise::HandshakeError,
     random::Random,
     wire::{
         cursor::{Malformed, Reader, Writer},
-        packet::{self, ConnectionId, Hello, MIN_DATAGRAM},
+        packet::{self, ConnectionId, Hello, MIN_DATAGRAM, TOKEN_LEN},
         params::Parameters,
     },
 };
 
 /// The first hello is repeated after this, as is the FINISH, for lost ones are more likely than paths of half a second.
-const FIRST_REPEAT: Duration = Duration::from_millis(250);
+pub(super) const FIRST_REPEAT: Duration = Duration::from_millis(250);
 /// From then on the pause doubles up to this: soon and often, for 1200 bytes burden nobody.
-const MAX_REPEAT: Duration = Duration::from_secs(1);
+pub(super) const MAX_REPEAT: Duration = Duration::from_secs(1);
+/// A FINISH that comes this soon after we said something is not answered: no honest client repeats it so soon.
+const MIN_REPEAT: Duration = Duration::from_millis(125);
 /// A server drops a client that does not finish its handshake within this.
 const FINISH_DEADLINE: Duration = Duration::from_secs(10);
 /// A FINISH that comes later than this after the answer tells nothing of the round-trip time: more likely it is a repeated
@@ -43,17 +46,6 @@ const MAX_SAID: usize = 256;
 pub(super) enum Handshake {
     Greeting(Greeting),
     Answering(Answering),
-}
-
-/// A client that said hello.
-#[derive(Debug)]
-pub(super) struct Greeting {
-    keying: ClientKeying,
-    started: Instant,
-    deadline: Instant,
-    pub(super) next_at: Instant,
-    repeat: Duration,
-    hellos: u32,
 }
 
 /// A server that was greeted.
@@ -84,45 +76,6 @@ pub(super) struct Held {
     pub(super) bytes: Vec<u8>,
 }
 
-impl Greeting {
-    pub(super) fn new(now: Instant, timeout: Duration, keying: ClientKeying) -> Self {
-        Self {
-            keying,
-            started: now,
-            deadline: now + timeout,
-            next_at: now,
-            repeat: FIRST_REPEAT,
-            hellos: 0,
-        }
-    }
-
-    /// Writes a hello if one is due.
-    pub(super) fn poll(
-        &mut self,
-        now: Instant,
-        own: ConnectionId,
-        out: &mut [u8],
-    ) -> Option<usize> {
-        if now < self.next_at {
-            return None;
-        }
-        let len = packet::write_hello(out, self.keying.suite(), own, self.keying.hello())?;
-        self.hellos = self.hellos.saturating_add(1);
-        self.next_at = now + self.repeat;
-        self.repeat = (self.repeat * 2).min(MAX_REPEAT);
-        Some(len)
-    }
-
-    pub(super) fn next_timeout(&self) -> Instant {
-        self.next_at.min(self.deadline)
-    }
-
-    /// How long it was tried, if that is over.
-    pub(super) fn given_up(&self, now: Instant) -> Option<Duration> {
-        (now >= self.deadline).then(|| now.saturating_since(self.started))
-    }
-}
-
 impl Finishing {
     const fn new(now: Instant, payload: Vec<u8>) -> Self {
         Self { payload, next_at: now, repeat: FIRST_REPEAT }
@@ -141,6 +94,11 @@ impl Finishing {
 }
 
 impl Answering {
+    /// Whether a hello asks for what we do: others are not worth a word.
+    pub(crate) fn suits(config: &Config, hello: &Hello<'_>) -> bool {
+        keying::suits(&config.security, hello)
+    }
+
     /// Makes up the answer to a hello.
     pub(crate) fn new(
         now: Instant,
@@ -148,7 +106,12 @@ impl Answering {
         own: ConnectionId,
         hello: &Hello<'_>,
     ) -> Result<Self, HandshakeError> {
-        let (keying, answer) = ServerKeying::answer(&config.security, hello, &said(own, config))?;
+        let token = match &config.security {
+            Security::Plain => None,
+            Security::Sealed(identity) => Some(identity.resets().tag(&[&own.0.to_be_bytes()])),
+        };
+        let said = said(own, config, token);
+        let (keying, answer) = ServerKeying::answer(&config.security, hello, &said)?;
         Ok(Self {
             keying,
             answer,
@@ -179,13 +142,14 @@ impl Answering {
 }
 
 /// What each side says of itself: the server's connection id, and its own parameters.
-fn said(server: ConnectionId, config: &Config) -> Vec<u8> {
+fn said(server: ConnectionId, config: &Config, reset_token: Option<[u8; TOKEN_LEN]>) -> Vec<u8> {
     let (credit, body_window) = LIMITS.initial();
     let parameters = Parameters {
         max_datagram: config.max_datagram,
         idle_timeout: config.idle_timeout,
         credit,
         body_window,
+        reset_token,
     };
     let mut bytes = alloc::vec![0; MAX_SAID];
     let mut w = Writer::new(&mut bytes);
@@ -210,29 +174,49 @@ impl Connection {
         }
     }
 
+    /// As a client: the server wants to see a cookie first.
+    pub(crate) fn on_retry(
+        &mut self,
+        now: Instant,
+        cookie: &[u8],
+        (random, outbox): (&mut Random, &mut Outbox),
+    ) {
+        let State::Handshake(Handshake::Greeting(greeting)) = &mut self.state else { return };
+        if let Err(error) = greeting.on_retry(now, self.own_id, cookie, random) {
+            self.die(Some(CloseReason::Cryptography(error)), outbox);
+        }
+    }
+
     /// As a client: takes in an ANSWER. One that is not to our hello is noise.
     pub(crate) fn on_answer(&mut self, now: Instant, payload: &[u8], outbox: &mut Outbox) {
         let State::Handshake(Handshake::Greeting(greeting)) = &self.state else { return };
-        let answered = match greeting.keying.read_answer(payload) {
-            Ok(answered) => answered,
+        let (answered, sample) = match greeting.read_answer(now, payload) {
+            Ok(read) => read,
             Err(NotAnswered::Noise) => return,
             Err(NotAnswered::UnknownKey(key)) => {
                 return self.die(Some(CloseReason::UnknownKey(key)), outbox);
             }
         };
         let Ok((peer_id, parameters)) = read_said(&answered.said) else { return };
-        if greeting.hellos == 1 {
-            // Of several hellos nobody knows which one was answered.
-            let sample = now.saturating_since(greeting.started);
+        if let Some(sample) = sample {
             self.path.rtt.update(sample, Duration::ZERO, now);
         }
         let peer = answered.peer;
-        let Ok((finish, protection)) = answered.finish(&said(peer_id, &self.config)) else {
+        let Ok((finish, protection)) = answered.finish(&said(peer_id, &self.config, None)) else {
             return;
         };
         self.peer_id = peer_id;
+        self.reset_token = parameters.reset_token;
         let finish = Some(Finishing::new(now, finish));
         self.establish(now, &parameters, (peer, protection), finish, outbox);
+    }
+
+    /// As a server: whether the next FINISH costs public-key operations even if it is noise.
+    pub(crate) fn is_finish_costly(&self) -> bool {
+        match &self.state {
+            State::Handshake(Handshake::Answering(answering)) => answering.keying.is_spoilt(),
+            _ => false,
+        }
     }
 
     /// As a server: takes in a FINISH, or one that was repeated.
@@ -271,8 +255,13 @@ impl Connection {
                 }
             }
             State::Established { .. } => {
-                self.acks.hurry(now);
-                self.ping = true;
+                // Who acknowledged anything has heard us, and has nothing to repeat. A short FINISH gets a longer answer, so
+                // that others must not be able to ask for many.
+                let soon = self.liveness.last_eliciting_sent + MIN_REPEAT;
+                if now >= soon && !self.recovery.was_acknowledged() {
+                    self.acks.hurry(now);
+                    self.ping = true;
+                }
             }
             _ => return,
         }

@@ -5,8 +5,8 @@ use std::{cell::RefCell, net::SocketAddr, rc::Rc};
 use super::{
     frame::Frame,
     packet::{
-        ANSWER, FINISH, HELLO, Parameters, data, data_parts, handshake, handshake_payload,
-        hello_of_version,
+        ANSWER, FINISH, HELLO, Parameters, cookie_of, data, data_parts, handshake,
+        handshake_payload, hello_with,
     },
 };
 use crate::world::{ClientId, Direction, World};
@@ -17,7 +17,13 @@ const NONCE: [u8; 16] = *b"a forged nonce!!";
 /// A hello of this version of the protocol.
 #[must_use]
 pub fn hello(client: u64) -> Vec<u8> {
-    hello_of_version(1, client, &NONCE)
+    hello_with_cookie(client, &[])
+}
+
+/// The same with a cookie.
+#[must_use]
+pub fn hello_with_cookie(client: u64, cookie: &[u8]) -> Vec<u8> {
+    hello_with(0, client, cookie, &NONCE)
 }
 
 /// A confirmation.
@@ -70,10 +76,14 @@ impl ForgedClient {
         Self { address, server, number: 0 }
     }
 
-    /// Says hello; gives the id that the server answers with.
+    /// Says hello, with a cookie if the server asks for one; gives the id that the server answers with.
     pub fn greet(world: &mut World, address: SocketAddr) -> Option<u64> {
         world.spoof(address, &hello(77));
-        let answers = world.take_strays(address);
+        let mut answers = world.take_strays(address);
+        if let Some(cookie) = answers.iter().find_map(|packet| cookie_of(packet)) {
+            world.spoof(address, &hello_with_cookie(77, &cookie));
+            answers = world.take_strays(address);
+        }
         answers.iter().find_map(|packet| server_of(packet))
     }
 
