@@ -8,7 +8,7 @@ use gannet_tests::{
     directory::name,
     forge::{
         self, ForgedClient, ForgedServer, Frame, MIN_DATAGRAM, Parameters, VERSIONS, finish, hello,
-        hello_of_version,
+        hello_of_version, stranger,
     },
     host::{Job, Outcome},
     world::{Direction, Path, World},
@@ -17,11 +17,6 @@ use proptest::prelude::*;
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
-
-/// Each is in a network of its own.
-fn stranger(number: u32) -> SocketAddr {
-    SocketAddr::new(std::net::Ipv4Addr::from(0x6400_0001 + (number << 8)).into(), 4000)
-}
 
 fn path() -> Path {
     Path::new(50_000_000, 20 * MS)

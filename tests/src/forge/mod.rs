@@ -11,4 +11,7 @@ pub use packet::{
     ANSWER, DATA, FINISH, HELLO, MIN_DATAGRAM, Parameters, RESET, RETRY, VERSIONS, cookie_of, data,
     data_parts, frames, hello_of_version, hello_with, is_intact, retry, seal,
 };
-pub use peer::{ForgedClient, ForgedServer, answer, finish, hello, hello_with_cookie, server_of};
+pub use peer::{
+    ForgedClient, ForgedServer, answer, finish, hello, hello_with_cookie, sealed_hello, server_of,
+    stranger,
+};

@@ -1,6 +1,10 @@
 //! Peers that say whatever a test wants, to a server or a client of a world.
 
-use std::{cell::RefCell, net::SocketAddr, rc::Rc};
+use std::{
+    cell::RefCell,
+    net::{Ipv4Addr, SocketAddr},
+    rc::Rc,
+};
 
 use super::{
     frame::Frame,
@@ -24,6 +28,20 @@ pub fn hello(client: u64) -> Vec<u8> {
 #[must_use]
 pub fn hello_with_cookie(client: u64, cookie: &[u8]) -> Vec<u8> {
     hello_with(0, client, cookie, &NONCE)
+}
+
+/// A hello for sealed packets, whose key is whatever the number makes of it; so is the client's id.
+#[must_use]
+pub fn sealed_hello(number: u32, cookie: &[u8]) -> Vec<u8> {
+    let mut key = [9; 32];
+    key[..4].copy_from_slice(&number.to_be_bytes());
+    hello_with(1, u64::from(number), cookie, &key)
+}
+
+/// An address where nobody of a world is, each in a network of its own.
+#[must_use]
+pub fn stranger(number: u32) -> SocketAddr {
+    SocketAddr::new(Ipv4Addr::from(0x6400_0001 + (number << 8)).into(), 4000)
 }
 
 /// A confirmation.
