@@ -3,7 +3,7 @@
 //! The client alone drives retransmission: it repeats its hello until it is answered, and its finish until it hears the
 //! server's first protected packet. A repeated hello is answered byte for byte as before.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use core::{net::SocketAddr, time::Duration};
 
 use super::{
@@ -43,7 +43,7 @@ const MAX_SAID: usize = 256;
 /// A handshake that runs.
 #[derive(Debug)]
 pub(super) enum Handshake {
-    Greeting(Greeting),
+    Greeting(Box<Greeting>),
     Answering(Answering),
 }
 

@@ -9,6 +9,7 @@ mod receive;
 mod timers;
 mod transmit;
 
+use alloc::boxed::Box;
 use core::{
     net::{IpAddr, SocketAddr},
     time::Duration,
@@ -147,7 +148,7 @@ impl Connection {
         let greeting = Greeting::new(now, config.connect_timeout, keying);
         // A client has chosen the address itself.
         let path = Path::new(config, remote, None, true);
-        let state = State::Handshake(Handshake::Greeting(greeting));
+        let state = State::Handshake(Handshake::Greeting(Box::new(greeting)));
         Ok(Self::new(now, config, ids, Role::Client, state, path))
     }
 
