@@ -15,7 +15,6 @@ use crate::{
     crypto::PublicKey,
     exchange::Outbox,
     noise::HandshakeError,
-    random::Random,
     wire::{
         cursor::{Malformed, Reader, Writer},
         packet::{self, ConnectionId, Hello, MIN_DATAGRAM},
@@ -241,7 +240,7 @@ impl Connection {
         now: Instant,
         from: SocketAddr,
         payload: &[u8],
-        (random, outbox): (&mut Random, &mut Outbox),
+        outbox: &mut Outbox,
     ) {
         match &mut self.state {
             State::Handshake(Handshake::Answering(answering)) => {
@@ -262,7 +261,7 @@ impl Connection {
                 self.establish(now, &parameters, keyed, None, outbox);
                 if from != self.path.remote {
                     // It received the answer where it was, and is elsewhere now.
-                    self.on_new_address(from, random);
+                    self.on_new_address(now, from, self.path.local);
                 }
                 // The client hears that it need not repeat itself.
                 self.ping = true;

@@ -2,6 +2,7 @@
 
 mod handshake;
 mod keying;
+mod migration;
 mod packet;
 mod path;
 mod receive;
@@ -16,6 +17,7 @@ use core::{
 pub(crate) use handshake::Answering;
 use handshake::{Finishing, Greeting, Handshake};
 use keying::{ClientKeying, Protection};
+use migration::Migration;
 use path::Path;
 
 use crate::{
@@ -25,7 +27,7 @@ use crate::{
     exchange::{Exchanges, Limits, Outbox, Role},
     noise::HandshakeError,
     protect::Plain,
-    random::Random,
+    random::{Random, Unguessable},
     recovery::{Fate, Recovery, Repeat, Repeats, SentPacket},
     wire::packet::ConnectionId,
 };
@@ -49,6 +51,8 @@ pub(crate) struct Connection {
     /// The key that the peer proved.
     peer_key: Option<PublicKey>,
     path: Path,
+    migration: Migration,
+    dice: Unguessable,
     recovery: Recovery,
     repeats: Repeats,
     acks: Acks,
@@ -141,7 +145,7 @@ impl Connection {
         // A client has chosen the address itself.
         let path = Path::new(config, remote, None, true);
         let state = State::Handshake(Handshake::Greeting(greeting));
-        Ok(Self::new(now, config, ids, Role::Client, state, path))
+        Ok(Self::new(now, config, ids, Role::Client, state, (path, random)))
     }
 
     /// A server's connection, about to answer a hello.
@@ -151,13 +155,21 @@ impl Connection {
         ids: Ids,
         (remote, local): (SocketAddr, Option<IpAddr>),
         answering: Answering,
+        random: &mut Random,
     ) -> Self {
         let path = Path::new(config, remote, local, false);
         let state = State::Handshake(Handshake::Answering(answering));
-        Self::new(now, config, ids, Role::Server, state, path)
+        Self::new(now, config, ids, Role::Server, state, (path, random))
     }
 
-    fn new(now: Instant, config: &Config, ids: Ids, role: Role, state: State, path: Path) -> Self {
+    fn new(
+        now: Instant,
+        config: &Config,
+        ids: Ids,
+        role: Role,
+        state: State,
+        (path, random): (Path, &mut Random),
+    ) -> Self {
         Self {
             handle: ids.handle,
             role,
@@ -168,6 +180,8 @@ impl Connection {
             protection: Protection::Plain(Plain),
             peer_key: None,
             path,
+            migration: Migration::default(),
+            dice: Unguessable::new(&config.security, random),
             recovery: Recovery::new(now),
             repeats: Repeats::default(),
             acks: Acks::new(),
@@ -268,12 +282,19 @@ impl Connection {
 
     /// Acts on the fate of a packet that we sent.
     fn apply_fate(
-        (exchanges, acks, path, repeats): (&mut Exchanges, &mut Acks, &mut Path, &Repeats),
+        (exchanges, acks, (path, migration), repeats): (
+            &mut Exchanges,
+            &mut Acks,
+            (&mut Path, &mut Migration),
+            &Repeats,
+        ),
         outbox: &mut Outbox,
         now: Instant,
         (number, packet, fate): (u64, &SentPacket, Fate),
     ) {
         let contents = &packet.contents;
+        // What another path did with it says nothing of this one.
+        let here = packet.path == path.id;
         match fate {
             Fate::Acked | Fate::AckedLate => {
                 if let Some((low, high)) = contents.acked {
@@ -282,13 +303,14 @@ impl Connection {
                 for repeat in repeats.of(number) {
                     match repeat {
                         Repeat::Challenge => path.repeat_challenge(),
+                        Repeat::FormerChallenge => migration.ask_again(),
                         repeat => exchanges.on_repeat_acked(repeat, outbox),
                     }
                 }
                 if let Some(chunk) = &contents.chunk {
                     exchanges.on_chunk_acked(chunk, outbox);
                 }
-                if packet.eliciting {
+                if packet.eliciting && here {
                     if let Some(mtu) = path.mtu.on_acked(number, packet.size) {
                         path.congestion.on_mtu(u64::from(mtu));
                     }
@@ -302,6 +324,7 @@ impl Connection {
                 for repeat in repeats.of(number) {
                     match repeat {
                         Repeat::Challenge => path.repeat_challenge(),
+                        Repeat::FormerChallenge => migration.ask_again(),
                         repeat => exchanges.on_repeat_lost(repeat),
                     }
                 }
@@ -310,6 +333,9 @@ impl Connection {
                 }
                 if contents.credit {
                     exchanges.repeat_credit();
+                }
+                if !here {
+                    return;
                 }
                 if contents.mtu_probe {
                     path.mtu.on_probe_lost(number);

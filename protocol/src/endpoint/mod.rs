@@ -138,8 +138,7 @@ impl Endpoint {
             }
             Packet::Finish { to, payload } => {
                 let connection = self.connections.by_id(to)?;
-                let out = (&mut self.random, &mut self.outbox);
-                connection.on_finish(now, datagram.remote, payload, out);
+                connection.on_finish(now, datagram.remote, payload, &mut self.outbox);
                 if connection.is_established() {
                     self.half_open.remove(connection.handle.slot);
                 }
@@ -158,8 +157,7 @@ impl Endpoint {
         };
         let connection = self.connections.by_id(to)?;
         let slot = connection.handle.slot;
-        let random = &mut self.random;
-        let write = connection.handle_packet(now, number, datagram, random, &mut self.outbox);
+        let write = connection.handle_packet(now, number, datagram, &mut self.outbox);
         self.touch(slot);
         write
     }
@@ -189,7 +187,9 @@ impl Endpoint {
         let ids = Ids { handle, own, peer: hello.client };
         match Answering::new(now, &self.config, own, hello) {
             Ok(answering) => {
-                let connection = Connection::accept(now, &self.config, ids, from, answering);
+                let random = &mut self.random;
+                let connection =
+                    Connection::accept(now, &self.config, ids, from, answering, random);
                 self.connections.fill(connection);
                 self.half_open.insert(remote, hello.client, handle.slot);
                 self.touch(handle.slot);

@@ -798,7 +798,7 @@ impl Exchanges {
                 }
                 self.forget_if_over(exchange);
             }
-            Repeat::BodyCredit { .. } | Repeat::Challenge => {}
+            Repeat::BodyCredit { .. } | Repeat::Challenge | Repeat::FormerChallenge => {}
         }
     }
 
@@ -818,7 +818,7 @@ impl Exchanges {
                     self.body_credits_due.push_back(exchange);
                 }
             }
-            Repeat::Challenge => {}
+            Repeat::Challenge | Repeat::FormerChallenge => {}
         }
     }
 
