@@ -105,6 +105,8 @@ pub enum CloseReason {
     Version,
     /// The peer: it proved this key, and we were not told to trust it.
     UnknownKey(PublicKey),
+    /// Nobody: the keys of the connection are used up, by packets sent or by forged ones received.
+    KeysUsedUp,
     /// The peer: it broke a rule of the protocol.
     Violation(Violation),
 }
@@ -116,6 +118,8 @@ pub enum CloseCode {
     Done,
     /// The server is shutting down.
     ShuttingDown,
+    /// The keys of the connection are used up; another connection has others.
+    KeysUsedUp,
     /// The other side broke this rule.
     Violation(Violation),
     /// A code that this version does not know.
@@ -125,6 +129,7 @@ pub enum CloseCode {
 impl CloseCode {
     const DONE: u64 = 0;
     const SHUTTING_DOWN: u64 = 1;
+    const KEYS_USED_UP: u64 = 0xf;
 
     /// The code on the wire.
     #[must_use]
@@ -132,6 +137,7 @@ impl CloseCode {
         match self {
             Self::Done => Self::DONE,
             Self::ShuttingDown => Self::SHUTTING_DOWN,
+            Self::KeysUsedUp => Self::KEYS_USED_UP,
             Self::Violation(violation) => violation.code(),
             Self::Unknown(code) => code,
         }
@@ -141,6 +147,7 @@ impl CloseCode {
         match code {
             Self::DONE => Self::Done,
             Self::SHUTTING_DOWN => Self::ShuttingDown,
+            Self::KEYS_USED_UP => Self::KeysUsedUp,
             code => Violation::from_code(code).map_or(Self::Unknown(code), Self::Violation),
         }
     }

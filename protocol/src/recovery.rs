@@ -269,11 +269,6 @@ impl Recovery {
         self.last_progress
     }
 
-    /// The path that packets go over.
-    pub(crate) const fn path(&self) -> PathId {
-        self.path
-    }
-
     /// Packets go over another path from now on. Those in flight on the one before are `kept` count of if it may come back.
     pub(crate) fn set_path(&mut self, path: PathId, kept: bool) {
         let back = self.former.filter(|(former, _)| *former == path);

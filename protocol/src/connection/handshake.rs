@@ -295,6 +295,9 @@ impl Connection {
         self.exchanges.set_peer_limits(&peer.credit, peer.body_window);
         self.peer_key = key;
         self.protection = protection;
+        if let Some(lowered) = self.config.lowered {
+            self.protection.lower(lowered);
+        }
         self.state = State::Established { finish };
         outbox.events.push_back(Event::Connected(self.handle));
     }

@@ -8,7 +8,7 @@ use crate::{
     crypto::{Identity, PublicKey, Suite},
     noise::{Answer, Answering, HandshakeError, Initiator, Keys, Responder},
     random::Random,
-    sealed::{Limits, Sealed},
+    sealed::{Limits, Lowered, MAX_NUMBER, Sealed},
     wire::{
         cursor::Writer,
         packet::{ConnectionId, Hello, VERSION},
@@ -25,6 +25,23 @@ const ID_LEN: usize = 8;
 pub(super) enum Protection {
     Plain(Plain),
     Sealed(Box<Sealed>),
+}
+
+impl Protection {
+    /// Lowers the limits of keys, for tests, before they are used.
+    pub(super) fn lower(&mut self, to: Lowered) {
+        if let Self::Sealed(sealed) = self {
+            sealed.lower(to);
+        }
+    }
+
+    /// The last packet number.
+    pub(super) fn max_number(&self) -> u64 {
+        match self {
+            Self::Plain(_) => MAX_NUMBER,
+            Self::Sealed(sealed) => sealed.max_number(),
+        }
+    }
 }
 
 impl Protect for Protection {

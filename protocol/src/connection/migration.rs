@@ -128,6 +128,7 @@ impl Connection {
             if now >= self.migration.forgiving_from {
                 // What is under way goes to a port where nobody is.
                 self.path.id = self.migration.next_id();
+                self.path.mtu.forget_probe();
                 self.recovery.set_path(self.path.id, false);
                 self.migration.forgiving_from = now + self.path.rtt.smoothed() * FORGIVING_RTTS;
             }
@@ -200,6 +201,7 @@ impl Connection {
             }
         }
         self.path.challenge = Challenge::None;
+        self.path.mtu.forget_probe();
         self.recovery.set_path(self.path.id, false);
         self.paced_until = None;
     }

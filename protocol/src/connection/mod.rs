@@ -258,6 +258,11 @@ impl Connection {
         self.begin_closing(code, CloseReason::Violation(violation), outbox);
     }
 
+    /// Closes the connection while its keys still suffice to say so.
+    fn give_up_keys(&mut self, outbox: &mut Outbox) {
+        self.begin_closing(CloseCode::KeysUsedUp, CloseReason::KeysUsedUp, outbox);
+    }
+
     fn begin_closing(&mut self, code: CloseCode, reason: CloseReason, outbox: &mut Outbox) {
         match self.state {
             State::Handshake(_) => self.die(Some(reason), outbox),

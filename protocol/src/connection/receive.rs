@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::{Connection, Path, State, path::EcnState};
 use crate::{
-    CloseCode, CloseReason, Datagram, Ecn, Instant, Protect, Violation, Write,
+    CloseCode, CloseReason, Datagram, Ecn, Instant, OpenError, Protect, Violation, Write,
     acks::MAX_ACK_DELAY,
     congestion::{Acked, Lost, Marked},
     exchange::{Outbox, Role},
@@ -55,7 +55,14 @@ impl Connection {
             return None;
         }
         let len = payload.len();
-        let payload = self.protection.open(number, DATA_HEADER, payload).ok()?;
+        let payload = match self.protection.open(number, DATA_HEADER, payload) {
+            Ok(payload) => payload,
+            Err(OpenError::IntegrityLimit) => {
+                self.give_up_keys(outbox);
+                return None;
+            }
+            Err(OpenError::Forged) => return None,
+        };
         if remote != self.path.remote && Some(number) > self.acks.largest() {
             self.on_new_address(now, remote, local);
         }

@@ -3,7 +3,7 @@
 use super::{
     Connection, State,
     handshake::Handshake,
-    packet::{Batch, PacketBuilder},
+    packet::{self, Batch, PacketBuilder},
     path::{Challenge, EcnState},
 };
 use crate::{
@@ -22,6 +22,10 @@ const SMALL_AFTER_PTOS: u32 = 2;
 /// A side that only acknowledges asks for an acknowledgement itself after so many packets and a round trip. It must be more
 /// than one, or two idle sides would ask each other for ever (RFC 9000, section 13.2.4).
 const QUIET_PACKETS: u32 = 8;
+
+/// The last packet numbers are for CLOSE: as many as it is sent, what one batch or call may use up, and as many again that
+/// may be left out.
+const RESERVED_NUMBERS: u64 = 2 * (super::MAX_CLOSES as u64 + packet::MAX_SEGMENTS as u64);
 
 /// What was written into a packet so far.
 #[derive(Debug, Default)]
@@ -45,6 +49,10 @@ impl Connection {
         out: &mut [u8],
         outbox: &mut Outbox,
     ) -> Option<Transmit> {
+        let left = self.protection.max_number().saturating_sub(self.recovery.next_number());
+        if left < RESERVED_NUMBERS && self.is_established() {
+            self.give_up_keys(outbox);
+        }
         match &mut self.state {
             State::Handshake(handshake) => {
                 let len = match handshake {

@@ -296,7 +296,7 @@ fn numbers_left_out_are_no_evidence_of_loss() {
 #[test]
 fn packets_of_another_path_are_lost_without_blame_and_come_back_into_account() {
     let mut recovery = sent(6, 0);
-    let (old, new) = (recovery.path(), recovery.path().next());
+    let (old, new) = (PathId::default(), PathId::default().next());
     recovery.set_path(new, true);
     assert_eq!(recovery.in_flight(), 0);
     for _ in 0..5 {

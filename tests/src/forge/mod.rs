@@ -6,7 +6,7 @@ pub mod message;
 mod packet;
 mod peer;
 
-pub use frame::{Ack, Frame, ack, put_varint, varint};
+pub use frame::{Ack, Frame, ack, ack_of, put_varint, varint};
 pub use packet::{
     ANSWER, DATA, FINISH, HELLO, MIN_DATAGRAM, Parameters, VERSIONS, data, data_parts, frames,
     hello_of_version, is_intact, seal,
