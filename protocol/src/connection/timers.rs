@@ -27,9 +27,9 @@ impl Connection {
                 // What cannot be sent is not waited for: only a packet from the peer changes that.
                 let acks = self.acks.due().filter(|_| !self.is_silenced());
                 let finish = finish.as_ref().map(|finish| finish.next_at);
-                let migration = self.migration.deadline();
-                let timers =
-                    [recovery, acks, finish, self.paced_until, self.keep_alive_at(), migration];
+                let (migration, check) = (self.migration.deadline(), self.exchanges.next_check());
+                let (paced, keep_alive) = (self.paced_until, self.keep_alive_at());
+                let timers = [recovery, acks, finish, paced, keep_alive, migration, check];
                 timers.into_iter().flatten().chain([self.lost_at().0]).min()
             }
             State::Closing(closing) => closing.until,
@@ -78,6 +78,7 @@ impl Connection {
             // The next one counts from here even if this one cannot be sent.
             self.liveness.last_eliciting_sent = now;
         }
+        self.exchanges.check_progress(now, outbox);
         if self.migration.deadline().is_some_and(|at| now >= at) {
             self.end_validation();
         }

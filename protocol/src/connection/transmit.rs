@@ -61,11 +61,13 @@ impl Connection {
                 };
                 Some(self.single(now, len, false))
             }
-            State::Established { .. } => self
-                .poll_finish(now, out)
-                .or_else(|| self.poll_former(now, out))
-                .or_else(|| self.poll_mtu_probe(now, out))
-                .or_else(|| self.poll_batch(now, source, out, outbox)),
+            State::Established { .. } => {
+                self.exchanges.watch_progress(now);
+                self.poll_finish(now, out)
+                    .or_else(|| self.poll_former(now, out))
+                    .or_else(|| self.poll_mtu_probe(now, out))
+                    .or_else(|| self.poll_batch(now, source, out, outbox))
+            }
             State::Closing(_) => self.poll_close(now, out, outbox),
             State::Dead => None,
         }
