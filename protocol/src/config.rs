@@ -4,7 +4,7 @@ use core::{net::SocketAddr, time::Duration};
 
 #[cfg(doc)]
 use crate::Instant;
-use crate::crypto::Identity;
+use crate::{crypto::Identity, sealed::Lowered};
 
 /// Most bytes of a UDP payload that is sent or received: jumbo frames of 9,000 bytes less IPv4 and UDP
 /// headers. Larger ones gain 4% on loopback and nothing elsewhere.
@@ -31,6 +31,9 @@ pub struct Config {
     pub max_datagram: u16,
     /// How packets are protected. Default [`Security::Plain`]; both sides have to choose alike.
     pub security: Security,
+    /// Lowered limits of packet keys, for tests; both sides have to choose alike. Default none.
+    #[doc(hidden)]
+    pub lowered: Option<Lowered>,
 }
 
 /// How packets are protected.
@@ -63,6 +66,7 @@ impl Default for Config {
             connect_timeout: Duration::from_secs(10),
             max_datagram: MAX_DATAGRAM as u16,
             security: Security::Plain,
+            lowered: None,
         }
     }
 }

@@ -376,7 +376,8 @@ fn repeated_hellos_amplify_nothing() {
     assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "answered byte for byte as before");
 }
 
-/// A client that is elsewhere by the end of its handshake is answered there, and nowhere else.
+/// A client that is elsewhere by the end of its handshake is answered there. Where it was, it is asked whether it is gone, and
+/// that is all.
 #[test]
 fn an_address_that_changes_within_the_handshake() {
     for (before, after) in [(1, 1), (1, 2)] {
@@ -389,7 +390,8 @@ fn an_address_that_changes_within_the_handshake() {
         }
         world.run_for(SECOND);
         assert!(!world.take_strays(after).is_empty());
-        assert!(world.take_strays(before).is_empty());
+        let asked = world.take_strays(before);
+        assert!(asked.len() <= 3 && asked.iter().all(|packet| packet.len() < 64), "{asked:?}");
     }
 }
 

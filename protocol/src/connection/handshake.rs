@@ -224,7 +224,7 @@ impl Connection {
         now: Instant,
         from: SocketAddr,
         payload: &[u8],
-        (random, outbox): (&mut Random, &mut Outbox),
+        outbox: &mut Outbox,
     ) {
         match &mut self.state {
             State::Handshake(Handshake::Answering(answering)) => {
@@ -244,7 +244,7 @@ impl Connection {
                 self.establish(now, &parameters, finished.secured, None, outbox);
                 if from != self.path.remote {
                     // It received the answer where it was, and is elsewhere now.
-                    self.on_new_address(from, random);
+                    self.on_new_address(now, from, self.path.local);
                 }
                 // The client hears that it need not repeat itself.
                 self.ping = true;
@@ -283,6 +283,9 @@ impl Connection {
         self.exchanges.set_peer_limits(&peer.credit, peer.body_window);
         self.peer = secured.peer;
         self.protection = secured.protection;
+        if let Some(lowered) = self.config.lowered {
+            self.protection.lower(lowered);
+        }
         self.state = State::Established { finish };
         outbox.events.push_back(Event::Connected(self.handle));
     }

@@ -9,7 +9,7 @@ use crate::{
     expected::{Expected, Judgement},
     noise::{Answer, Answering, HandshakeError, Initiator, Keys, Responder},
     random::Random,
-    sealed::{Limits, Sealed},
+    sealed::{Limits, Lowered, MAX_NUMBER, Sealed},
     wire::{
         cursor::Writer,
         packet::{ConnectionId, Hello, MAX_COOKIE, VERSION},
@@ -26,6 +26,23 @@ const ID_LEN: usize = 8;
 pub(super) enum Protection {
     Plain(Plain),
     Sealed(Box<Sealed>),
+}
+
+impl Protection {
+    /// Lowers the limits of keys, for tests, before they are used.
+    pub(super) fn lower(&mut self, to: Lowered) {
+        if let Self::Sealed(sealed) = self {
+            sealed.lower(to);
+        }
+    }
+
+    /// The last packet number.
+    pub(super) fn max_number(&self) -> u64 {
+        match self {
+            Self::Plain(_) => MAX_NUMBER,
+            Self::Sealed(sealed) => sealed.max_number(),
+        }
+    }
 }
 
 impl Protect for Protection {

@@ -3,6 +3,7 @@
 mod greeting;
 mod handshake;
 mod keying;
+mod migration;
 mod packet;
 mod path;
 mod receive;
@@ -20,6 +21,7 @@ pub(crate) use handshake::Answering;
 use handshake::{Finishing, Handshake};
 pub(crate) use keying::Authenticated;
 use keying::{ClientKeying, Protection};
+use migration::Migration;
 use path::Path;
 
 use crate::{
@@ -29,7 +31,7 @@ use crate::{
     expected::Expected,
     noise::HandshakeError,
     protect::Plain,
-    random::Random,
+    random::{Random, Unguessable},
     recovery::{Fate, Recovery, Repeat, Repeats, SentPacket},
     wire::packet::{ConnectionId, TOKEN_LEN},
 };
@@ -57,6 +59,8 @@ pub(crate) struct Connection {
     /// As a client: what the server's RESET will show.
     reset_token: Option<[u8; TOKEN_LEN]>,
     path: Path,
+    migration: Migration,
+    dice: Unguessable,
     recovery: Recovery,
     repeats: Repeats,
     acks: Acks,
@@ -149,7 +153,7 @@ impl Connection {
         // A client has chosen the address itself.
         let path = Path::new(config, remote, None, true);
         let state = State::Handshake(Handshake::Greeting(Box::new(greeting)));
-        Ok(Self::new(now, config, ids, Role::Client, state, path))
+        Ok(Self::new(now, config, ids, Role::Client, state, (path, random)))
     }
 
     /// A server's connection, about to answer a hello.
@@ -159,13 +163,21 @@ impl Connection {
         ids: Ids,
         (remote, local): (SocketAddr, Option<IpAddr>),
         answering: Answering,
+        random: &mut Random,
     ) -> Self {
         let path = Path::new(config, remote, local, false);
         let state = State::Handshake(Handshake::Answering(answering));
-        Self::new(now, config, ids, Role::Server, state, path)
+        Self::new(now, config, ids, Role::Server, state, (path, random))
     }
 
-    fn new(now: Instant, config: &Config, ids: Ids, role: Role, state: State, path: Path) -> Self {
+    fn new(
+        now: Instant,
+        config: &Config,
+        ids: Ids,
+        role: Role,
+        state: State,
+        (path, random): (Path, &mut Random),
+    ) -> Self {
         Self {
             handle: ids.handle,
             role,
@@ -177,6 +189,8 @@ impl Connection {
             peer: None,
             reset_token: None,
             path,
+            migration: Migration::default(),
+            dice: Unguessable::new(&config.security, random),
             recovery: Recovery::new(now),
             repeats: Repeats::default(),
             acks: Acks::new(),
@@ -266,6 +280,11 @@ impl Connection {
         self.begin_closing(code, CloseReason::Violation(violation), outbox);
     }
 
+    /// Closes the connection while its keys still suffice to say so.
+    fn give_up_keys(&mut self, outbox: &mut Outbox) {
+        self.begin_closing(CloseCode::KeysUsedUp, CloseReason::KeysUsedUp, outbox);
+    }
+
     fn begin_closing(&mut self, code: CloseCode, reason: CloseReason, outbox: &mut Outbox) {
         match self.state {
             State::Handshake(_) => self.die(Some(reason), outbox),
@@ -290,12 +309,19 @@ impl Connection {
 
     /// Acts on the fate of a packet that we sent.
     fn apply_fate(
-        (exchanges, acks, path, repeats): (&mut Exchanges, &mut Acks, &mut Path, &Repeats),
+        (exchanges, acks, (path, migration), repeats): (
+            &mut Exchanges,
+            &mut Acks,
+            (&mut Path, &mut Migration),
+            &Repeats,
+        ),
         outbox: &mut Outbox,
         now: Instant,
         (number, packet, fate): (u64, &SentPacket, Fate),
     ) {
         let contents = &packet.contents;
+        // What another path did with it says nothing of this one.
+        let here = packet.path == path.id;
         match fate {
             Fate::Acked | Fate::AckedLate => {
                 if let Some((low, high)) = contents.acked {
@@ -304,13 +330,14 @@ impl Connection {
                 for repeat in repeats.of(number) {
                     match repeat {
                         Repeat::Challenge => path.repeat_challenge(),
+                        Repeat::FormerChallenge => migration.ask_again(),
                         repeat => exchanges.on_repeat_acked(repeat, outbox),
                     }
                 }
                 if let Some(chunk) = &contents.chunk {
                     exchanges.on_chunk_acked(chunk, outbox);
                 }
-                if packet.eliciting {
+                if packet.eliciting && here {
                     if let Some(mtu) = path.mtu.on_acked(number, packet.size) {
                         path.congestion.on_mtu(u64::from(mtu));
                     }
@@ -324,6 +351,7 @@ impl Connection {
                 for repeat in repeats.of(number) {
                     match repeat {
                         Repeat::Challenge => path.repeat_challenge(),
+                        Repeat::FormerChallenge => migration.ask_again(),
                         repeat => exchanges.on_repeat_lost(repeat),
                     }
                 }
@@ -332,6 +360,9 @@ impl Connection {
                 }
                 if contents.credit {
                     exchanges.repeat_credit();
+                }
+                if !here {
+                    return;
                 }
                 if contents.mtu_probe {
                     path.mtu.on_probe_lost(number);

@@ -125,8 +125,7 @@ impl Endpoint {
             return None;
         };
         let slot = connection.handle.slot;
-        let random = &mut self.random;
-        let write = connection.handle_packet(now, number, datagram, random, &mut self.outbox);
+        let write = connection.handle_packet(now, number, datagram, &mut self.outbox);
         self.touch(slot);
         write
     }

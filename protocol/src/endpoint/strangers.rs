@@ -69,7 +69,9 @@ impl Endpoint {
         let ids = Ids { handle, own, peer: hello.client };
         match Answering::new(now, &self.config, own, hello) {
             Ok(answering) => {
-                let connection = Connection::accept(now, &self.config, ids, from, answering);
+                let random = &mut self.random;
+                let connection =
+                    Connection::accept(now, &self.config, ids, from, answering, random);
                 self.connections.fill(connection);
                 let greeted = Greeted { remote, client: hello.client, proven };
                 self.gate.admit(handle.slot, greeted);
@@ -106,8 +108,7 @@ impl Endpoint {
         if connection.is_finish_costly() && !self.gate.bears(now, remote.ip()) {
             return;
         }
-        let out = (&mut self.random, &mut self.outbox);
-        connection.on_finish(now, remote, payload, out);
+        connection.on_finish(now, remote, payload, &mut self.outbox);
         let slot = connection.handle.slot;
         if connection.is_established() {
             self.gate.close(slot);

@@ -361,7 +361,8 @@ fn a_listing_is_as_documented() {
     assert_eq!(Entry::decode_all(&bytes).collect::<Result<Vec<_>, _>>(), Ok(entries.to_vec()));
 }
 
-/// A vector that no test compares would be free to be wrong.
+/// A vector that no test compares would be free to be wrong. Those of sealed suites need real cryptography, and are compared where
+/// that is.
 #[test]
 fn every_vector_of_the_document_is_compared() {
     let mut names: Vec<String> =
@@ -372,5 +373,6 @@ fn every_vector_of_the_document_is_compared() {
     names.extend(frames().iter().map(|frame| frame_name(frame).to_string()));
     names.extend(messages().iter().map(|message| message_name(message).to_string()));
     names.sort();
-    assert_eq!(vectors().into_keys().collect::<Vec<_>>(), names);
+    let documented = vectors().into_keys().filter(|name| !name.starts_with("sealed-"));
+    assert_eq!(documented.collect::<Vec<_>>(), names);
 }

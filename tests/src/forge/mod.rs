@@ -6,7 +6,7 @@ pub mod message;
 mod packet;
 mod peer;
 
-pub use frame::{Ack, Frame, ack, put_varint, varint};
+pub use frame::{Ack, Frame, ack, ack_of, put_varint, varint};
 pub use packet::{
     ANSWER, DATA, FINISH, HELLO, MIN_DATAGRAM, Parameters, RESET, RETRY, VERSIONS, cookie_of, data,
     data_parts, frames, hello_of_version, hello_with, is_intact, retry, seal,
