@@ -2,7 +2,9 @@
 
 use core::{net::SocketAddr, time::Duration};
 
-use crate::crypto::Identity;
+#[cfg(doc)]
+use crate::Instant;
+use crate::{crypto::Identity, sealed::Lowered};
 
 /// Most bytes of a UDP payload that is sent or received: jumbo frames of 9,000 bytes less IPv4 and UDP
 /// headers. Larger ones gain 4% on loopback and nothing elsewhere.
@@ -14,6 +16,11 @@ pub const MAX_DATAGRAM: usize = 8972;
 pub struct Config {
     /// Whether strangers' hellos are answered: true for a server.
     pub accept: bool,
+    /// Whether every hello has to bring a cookie, rather than only while many come: it costs clients a round trip. Default: no.
+    pub always_retry: bool,
+    /// Time from 1970 to [`Instant::ZERO`], by which an endpoint knows how old the cookies are that it made before a restart.
+    /// Default 0: they are as old as those of an endpoint that always ran.
+    pub epoch: Duration,
     /// Which congestion control new connections use.
     pub congestion: CongestionKind,
     /// Silence after which a connection is lost. Default 30 s.
@@ -24,6 +31,9 @@ pub struct Config {
     pub max_datagram: u16,
     /// How packets are protected. Default [`Security::Plain`]; both sides have to choose alike.
     pub security: Security,
+    /// Lowered limits of packet keys, for tests; both sides have to choose alike. Default none.
+    #[doc(hidden)]
+    pub lowered: Option<Lowered>,
 }
 
 /// How packets are protected.
@@ -49,11 +59,14 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             accept: false,
+            always_retry: false,
+            epoch: Duration::ZERO,
             congestion: CongestionKind::default(),
             idle_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
             max_datagram: MAX_DATAGRAM as u16,
             security: Security::Plain,
+            lowered: None,
         }
     }
 }

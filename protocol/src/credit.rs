@@ -64,6 +64,11 @@ impl RecvCredit {
         self.told
     }
 
+    /// What the peer may still use of it.
+    pub(crate) const fn left(&self) -> u64 {
+        self.told.saturating_sub(self.charged)
+    }
+
     /// The window now.
     pub(crate) const fn window(&self) -> u64 {
         self.window

@@ -107,6 +107,10 @@ pub enum CloseReason {
     UnknownKey(PublicKey),
     /// The peer: it proved this key, and another one is right; the right one did not answer.
     WrongKey(PublicKey),
+    /// The peer: it does not know the connection any more, since it started again or gave it up.
+    Reset,
+    /// Nobody: the keys of the connection are used up, by packets sent or by forged ones received.
+    KeysUsedUp,
     /// The peer: it broke a rule of the protocol.
     Violation(Violation),
 }
@@ -120,6 +124,8 @@ pub enum CloseCode {
     ShuttingDown,
     /// The server does not know the client's key.
     Refused,
+    /// The keys of the connection are used up; another connection has others.
+    KeysUsedUp,
     /// The other side broke this rule.
     Violation(Violation),
     /// A code that this version does not know.
@@ -130,6 +136,7 @@ impl CloseCode {
     const DONE: u64 = 0;
     const SHUTTING_DOWN: u64 = 1;
     const REFUSED: u64 = 2;
+    const KEYS_USED_UP: u64 = 0xf;
 
     /// The code on the wire.
     #[must_use]
@@ -138,6 +145,7 @@ impl CloseCode {
             Self::Done => Self::DONE,
             Self::ShuttingDown => Self::SHUTTING_DOWN,
             Self::Refused => Self::REFUSED,
+            Self::KeysUsedUp => Self::KEYS_USED_UP,
             Self::Violation(violation) => violation.code(),
             Self::Unknown(code) => code,
         }
@@ -148,6 +156,7 @@ impl CloseCode {
             Self::DONE => Self::Done,
             Self::SHUTTING_DOWN => Self::ShuttingDown,
             Self::REFUSED => Self::Refused,
+            Self::KEYS_USED_UP => Self::KeysUsedUp,
             code => Violation::from_code(code).map_or(Self::Unknown(code), Self::Violation),
         }
     }

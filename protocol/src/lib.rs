@@ -115,6 +115,7 @@ mod ranges;
 mod recovery;
 mod rtt;
 pub mod sealed;
+mod skips;
 mod status;
 mod time;
 mod wire;

@@ -1,4 +1,9 @@
-//! The endpoint's own randomness, all of it from its seed.
+//! The endpoint's own randomness: all of it from its seed, but for what a peer must not guess.
+
+use alloc::sync::Arc;
+use core::fmt;
+
+use crate::{Security, crypto::Crypto};
 
 /// xoshiro256** (Blackman and Vigna, 2018): ids and nonces that must be unlikely to collide. Nothing secret comes from it.
 #[derive(Clone, Debug)]
@@ -33,6 +38,41 @@ impl Random {
         *c ^= shifted;
         *d = d.rotate_left(45);
         result
+    }
+}
+
+/// What a peer must not guess, since it could profit from that: from the provider of cryptography where packets are sealed. Plain
+/// packets anybody can forge; for them the endpoint's own randomness has to do.
+pub(crate) struct Unguessable {
+    crypto: Option<Arc<dyn Crypto>>,
+    random: Random,
+}
+
+impl Unguessable {
+    pub(crate) fn new(security: &Security, random: &mut Random) -> Self {
+        let crypto = match security {
+            Security::Plain => None,
+            Security::Sealed(identity) => Some(Arc::clone(identity.crypto())),
+        };
+        let mut seed = [0; 32];
+        let words = seed.as_chunks_mut::<8>().0;
+        words.iter_mut().for_each(|word| *word = random.next().to_le_bytes());
+        Self { crypto, random: Random::new(seed) }
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        let mut bytes = self.random.next().to_le_bytes();
+        if let Some(crypto) = &self.crypto {
+            // A provider that worked when the handshake needed it and fails now leaves the bytes as they are.
+            let _ = crypto.random(&mut bytes);
+        }
+        u64::from_le_bytes(bytes)
+    }
+}
+
+impl fmt::Debug for Unguessable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unguessable").finish_non_exhaustive()
     }
 }
 

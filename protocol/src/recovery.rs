@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 use core::{ops::RangeInclusive, time::Duration};
 
-use crate::{Instant, delivery::Stamp, rtt::Rtt, wire::frame::Ack};
+use crate::{Instant, delivery::Stamp, rtt::Rtt, skips::Skips, wire::frame::Ack};
 
 /// A packet is lost when one sent this much later is acknowledged (RFC 9002, section 6.1.1).
 const PACKET_THRESHOLD: u64 = 3;
@@ -46,8 +46,10 @@ pub(crate) enum Repeat {
     BodyCredit { exchange: u64 },
     /// The end of an exchange.
     Reset { exchange: u64 },
-    /// A path's challenge.
+    /// The challenge of the path.
     Challenge,
+    /// That of an address where the peer was.
+    FormerChallenge,
 }
 
 /// Frames to repeat, in the order of their packets' numbers. They have a list of their own, since one packet may
@@ -89,7 +91,23 @@ pub(crate) struct SentPacket {
     pub(crate) eliciting: bool,
     pub(crate) contents: Contents,
     pub(crate) stamp: Stamp,
+    /// The path that it went over.
+    pub(crate) path: PathId,
     state: State,
+}
+
+/// A path, as far as it matters whose packets are whose: what packets of another path meet says nothing of this one.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct PathId(u32);
+
+impl PathId {
+    /// No path at all: that of a packet which goes elsewhere, to ask who is there.
+    pub(crate) const ELSEWHERE: Self = Self(u32::MAX);
+
+    /// One that was not there before.
+    pub(crate) const fn next(self) -> Self {
+        Self(self.0.wrapping_add(1))
+    }
 }
 
 impl SentPacket {
@@ -98,9 +116,16 @@ impl SentPacket {
         size: u16,
         eliciting: bool,
         contents: Contents,
-        stamp: Stamp,
+        (stamp, path): (Stamp, PathId),
     ) -> Self {
-        Self { sent_at, size, eliciting, contents, stamp, state: State::Outstanding }
+        Self { sent_at, size, eliciting, contents, stamp, path, state: State::Outstanding }
+    }
+
+    /// What stands for a number that is left out.
+    const fn skipped(self) -> Self {
+        let contents =
+            Contents { chunk: None, acked: None, credit: false, mtu_probe: false, ecn: false };
+        Self { size: 0, eliciting: false, contents, state: State::Skipped, ..self }
     }
 }
 
@@ -109,6 +134,8 @@ enum State {
     Outstanding,
     Acked,
     Lost,
+    /// Never sent: its number was left out.
+    Skipped,
 }
 
 /// What became of a packet.
@@ -123,28 +150,32 @@ pub(crate) enum Fate {
 /// What an ACK frame brought.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct AckOutcome {
-    /// Bytes newly acknowledged.
+    /// Bytes newly acknowledged, of this path.
     pub(crate) bytes: u64,
-    /// When the newest of the newly acknowledged packets was sent, and its number.
+    /// Whether anything was newly acknowledged.
+    pub(crate) progress: bool,
+    /// When the newest of the newly acknowledged packets of this path was sent, and its number.
     pub(crate) newest: Option<(u64, Instant)>,
-    /// A sample of the round-trip time: the frame's largest is new and some new one is eliciting.
+    /// A sample of the round-trip time: the frame's largest is new and of this path, and some new one is eliciting.
     pub(crate) rtt_sample: Option<Duration>,
-    /// Marked packets newly acknowledged.
+    /// Marked packets newly acknowledged, of all paths: so the peer counts them.
     pub(crate) ecn_marked: u64,
 }
 
 /// Losses found at once.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LossOutcome {
+    /// Bytes of this path.
     pub(crate) bytes: u64,
+    /// Packets of all paths.
     pub(crate) packets: u64,
-    /// The newest lost packet that says something of congestion.
+    /// The newest lost packet that says something of congestion on this path.
     pub(crate) newest: Option<(u64, Instant)>,
     /// So much was lost in a row that the path must have changed (RFC 9002, section 7.6).
     pub(crate) persistent: bool,
 }
 
-/// The peer acknowledged a packet that was never sent.
+/// The peer acknowledged a packet that was never sent, or left out on purpose.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct AckUnsent;
 
@@ -159,7 +190,12 @@ pub(crate) struct Recovery {
     scan_from: u64,
     /// Below it, the newest ACK frame left numbers out for want of room.
     unsaid_below: u64,
+    skips: Skips,
+    /// The path that packets go over now, and bytes in flight on it.
+    path: PathId,
     in_flight: u64,
+    /// The same of a path that may come back.
+    former: Option<(PathId, u64)>,
     eliciting_in_flight: u64,
     last_eliciting_at: Instant,
     last_progress: Instant,
@@ -184,7 +220,10 @@ impl Recovery {
             largest_acked: None,
             scan_from: 0,
             unsaid_below: 0,
+            skips: Skips::new(),
+            path: PathId(0),
             in_flight: 0,
+            former: None,
             eliciting_in_flight: 0,
             last_eliciting_at: now,
             last_progress: now,
@@ -209,9 +248,14 @@ impl Recovery {
         self.pto_count
     }
 
-    /// Bytes of packets that are neither acknowledged nor lost and count for congestion.
+    /// Bytes of packets on this path that are neither acknowledged nor lost and count for congestion.
     pub(crate) const fn in_flight(&self) -> u64 {
         self.in_flight
+    }
+
+    /// Whether the peer acknowledged any packet.
+    pub(crate) const fn was_acknowledged(&self) -> bool {
+        self.largest_acked.is_some()
     }
 
     /// Whether an acknowledgement is to be expected.
@@ -230,13 +274,51 @@ impl Recovery {
         self.last_progress
     }
 
+    /// Packets go over another path from now on. Those in flight on the one before are `kept` count of if it may come back.
+    pub(crate) fn set_path(&mut self, path: PathId, kept: bool) {
+        let back = self.former.filter(|(former, _)| *former == path);
+        let before = (self.path, self.in_flight);
+        self.path = path;
+        self.in_flight = back.map_or(0, |(_, in_flight)| in_flight);
+        if kept {
+            self.former = Some(before);
+        } else if back.is_some() {
+            self.former = None;
+        }
+    }
+
+    /// Leaves the next number out if its time has come. `dice` gives numbers that the peer cannot guess.
+    pub(crate) fn skip(&mut self, dice: impl FnMut() -> u64) {
+        let next = self.next_number();
+        if let Some(last) = self.packets.back().copied()
+            && self.skips.skips(next, dice)
+        {
+            self.packets.push_back(last.skipped());
+        }
+    }
+
+    /// Takes an eliciting packet out of what is in flight.
+    fn land(&mut self, path: PathId, size: u16) {
+        let size = u64::from(size);
+        if path == self.path {
+            self.in_flight = self.in_flight.saturating_sub(size);
+        } else if let Some((former, in_flight)) = &mut self.former
+            && *former == path
+        {
+            *in_flight = in_flight.saturating_sub(size);
+        }
+        self.eliciting_in_flight = self.eliciting_in_flight.saturating_sub(1);
+    }
+
     /// Takes in the packet of [`Self::next_number`].
     pub(crate) fn on_sent(&mut self, packet: SentPacket) {
         if packet.eliciting {
             if self.eliciting_in_flight == 0 {
                 self.last_progress = packet.sent_at;
             }
-            self.in_flight = self.in_flight.saturating_add(u64::from(packet.size));
+            if packet.path == self.path {
+                self.in_flight = self.in_flight.saturating_add(u64::from(packet.size));
+            }
             self.eliciting_in_flight = self.eliciting_in_flight.saturating_add(1);
             self.last_eliciting_at = packet.sent_at;
         }
@@ -256,7 +338,7 @@ impl Recovery {
         ack: &Ack<'_>,
         mut fate: impl FnMut(u64, &SentPacket, Fate),
     ) -> Result<AckOutcome, AckUnsent> {
-        if ack.largest >= self.next_number() {
+        if ack.largest >= self.next_number() || self.names_skipped(ack) {
             return Err(AckUnsent);
         }
         let mut outcome = AckOutcome::default();
@@ -267,10 +349,13 @@ impl Recovery {
             }
             eliciting |= self.ack_range(&range, &mut outcome, &mut fate);
         }
-        if let Some((number, sent_at)) = outcome.newest {
-            if number == ack.largest && eliciting {
-                outcome.rtt_sample = Some(now.saturating_since(sent_at));
-            }
+        if let Some((number, sent_at)) = outcome.newest
+            && number == ack.largest
+            && eliciting
+        {
+            outcome.rtt_sample = Some(now.saturating_since(sent_at));
+        }
+        if outcome.progress {
             self.pto_count = 0;
             self.last_progress = now;
         }
@@ -279,6 +364,14 @@ impl Recovery {
             self.unsaid_below = if ack.partial { ack.smallest() } else { 0 };
         }
         Ok(outcome)
+    }
+
+    /// Whether the peer acknowledges what was left out on purpose.
+    fn names_skipped(&self, ack: &Ack<'_>) -> bool {
+        let Some(oldest) = self.skips.oldest() else { return false };
+        ack.ranges()
+            .take_while(|range| *range.end() >= oldest)
+            .any(|range| self.skips.between(*range.start(), range.end().saturating_add(1)) > 0)
     }
 
     /// Marks the packets of one range; tells whether a new one among them is eliciting.
@@ -296,10 +389,10 @@ impl Recovery {
             let Some(packet) = self.packets.get_mut(index) else { break };
             let number = self.base.saturating_add(index as u64);
             match packet.state {
-                State::Acked => continue,
+                State::Acked | State::Skipped => continue,
                 State::Lost => {
                     packet.state = State::Acked;
-                    let distance = ack_distance(self.largest_acked, number);
+                    let distance = ack_distance(self.largest_acked, number, &self.skips);
                     self.packet_threshold =
                         self.packet_threshold.max(distance).min(MAX_PACKET_THRESHOLD);
                     fate(number, packet, Fate::AckedLate);
@@ -307,17 +400,20 @@ impl Recovery {
                 }
                 State::Outstanding => packet.state = State::Acked,
             }
+            let packet = *packet;
+            let here = packet.path == self.path;
             if packet.eliciting {
                 eliciting = true;
-                self.in_flight = self.in_flight.saturating_sub(u64::from(packet.size));
-                self.eliciting_in_flight = self.eliciting_in_flight.saturating_sub(1);
-                outcome.bytes = outcome.bytes.saturating_add(u64::from(packet.size));
+                self.land(packet.path, packet.size);
+                let bytes = if here { u64::from(packet.size) } else { 0 };
+                outcome.bytes = outcome.bytes.saturating_add(bytes);
                 outcome.ecn_marked += u64::from(packet.contents.ecn);
             }
-            if outcome.newest.is_none_or(|(newest, _)| newest < number) {
+            outcome.progress = true;
+            if here && outcome.newest.is_none_or(|(newest, _)| newest < number) {
                 outcome.newest = Some((number, packet.sent_at));
             }
-            fate(number, packet, Fate::Acked);
+            fate(number, &packet, Fate::Acked);
         }
         eliciting
     }
@@ -346,30 +442,31 @@ impl Recovery {
                 self.scan_from = number;
             }
             if packet.state != State::Outstanding {
-                row = row.filter(|_| packet.state == State::Lost);
+                row = row.filter(|_| packet.state != State::Acked);
                 continue;
             }
             let late = now.saturating_since(packet.sent_at) >= patience;
-            if !late && largest - number < self.packet_threshold {
+            let distance = distance(number, largest, &self.skips);
+            if !late && distance < self.packet_threshold {
                 waiting = true;
                 let at = packet.sent_at + patience;
                 self.loss_time = Some(self.loss_time.map_or(at, |set| set.min(at)));
                 continue;
             }
             packet.state = State::Lost;
+            let packet = *packet;
             if packet.eliciting {
-                self.in_flight = self.in_flight.saturating_sub(u64::from(packet.size));
-                self.eliciting_in_flight = self.eliciting_in_flight.saturating_sub(1);
-                if !packet.contents.mtu_probe {
+                self.land(packet.path, packet.size);
+                outcome.packets += u64::from(!packet.contents.mtu_probe);
+                if !packet.contents.mtu_probe && packet.path == self.path {
                     outcome.bytes = outcome.bytes.saturating_add(u64::from(packet.size));
-                    outcome.packets += 1;
                     outcome.newest = Some((number, packet.sent_at));
                     let since = *row.get_or_insert(packet.sent_at);
                     let span = packet.sent_at.saturating_since(since);
                     outcome.persistent |= rtt.has_sample() && span > pto * PERSISTENT_CONGESTION;
                 }
             }
-            fate(number, packet, Fate::Lost);
+            fate(number, &packet, Fate::Lost);
         }
         self.forget_old(now, rtt);
         outcome
@@ -381,7 +478,7 @@ impl Recovery {
         while let Some(packet) = self.packets.front() {
             let old = match packet.state {
                 State::Outstanding => !packet.eliciting && self.largest_acked > Some(self.base),
-                State::Acked => true,
+                State::Acked | State::Skipped => true,
                 State::Lost => now.saturating_since(packet.sent_at) > memory,
             };
             if !old {
@@ -438,8 +535,13 @@ impl Recovery {
 }
 
 /// How far behind the newest acknowledged packet a late one was, and one more, so that it would have been waited for.
-fn ack_distance(largest_acked: Option<u64>, number: u64) -> u64 {
-    largest_acked.map_or(0, |largest| largest.saturating_sub(number)).saturating_add(1)
+fn ack_distance(largest_acked: Option<u64>, number: u64, skips: &Skips) -> u64 {
+    largest_acked.map_or(0, |largest| distance(number, largest, skips)).saturating_add(1)
+}
+
+/// How many packets after `number` the packet `largest` was sent. Numbers that were left out are no packets.
+fn distance(number: u64, largest: u64, skips: &Skips) -> u64 {
+    largest.saturating_sub(number).saturating_sub(skips.between(number, largest))
 }
 
 #[cfg(test)]

@@ -86,6 +86,17 @@ impl Limits {
     }
 }
 
+/// Limits of a test's connections, which a handful of packets reaches ([`Limits::lowered`]).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Lowered {
+    /// A generation has so many numbers, as a power of two.
+    pub generation_bits: u8,
+    /// Packets of wrong tags that are counted before nothing is opened any more.
+    pub max_forged: u64,
+    /// The last packet number.
+    pub max_number: u64,
+}
+
 /// The packet protection of a sealed connection.
 #[derive(Debug)]
 pub struct Sealed {
@@ -112,6 +123,19 @@ impl Sealed {
             sender: Sender::new(chain(send)),
             receiver: Receiver::new(chain(receive)),
         }
+    }
+}
+
+impl Sealed {
+    /// Lowers the limits, for tests, before anything is sealed or opened.
+    pub(crate) fn lower(&mut self, to: Lowered) {
+        let Lowered { generation_bits, max_forged, max_number } = to;
+        self.limits = self.limits.lowered(generation_bits, max_forged, max_number);
+    }
+
+    /// The last number that can be sealed.
+    pub(crate) const fn max_number(&self) -> u64 {
+        self.limits.max_number
     }
 }
 

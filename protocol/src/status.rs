@@ -76,6 +76,8 @@ statuses! {
     Io = 18, "input/output error";
     /// The file system refused the name: it is too long or holds a character it cannot.
     Unnameable = 19, "not a name that its file system can hold";
+    /// The peer moved too little of what there was to move, for too long.
+    Stalled = 20, "stalled";
 }
 
 impl core::error::Error for Status {}

@@ -1,13 +1,17 @@
 //! Cryptography that repeats itself, so that sealed worlds do.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use gannet_driver_mio::crypto::AwsLc;
 use gannet_protocol::crypto::{
-    Aead, Cipher, Crypto, HASH_LEN, Identity, KeyPair, NoRandom, Secret,
+    Aead, AeadFailed, Cipher, Crypto, HASH_LEN, Identity, KEY_LEN, KeyPair, NONCE_LEN, NoRandom,
+    PublicKey, Secret, TAG_LEN, WeakKey,
 };
 
 /// Real cryptography, but for two things: its random bytes come from a seed, and the processor is the one that the world says.
@@ -16,19 +20,109 @@ pub struct Seeded {
     seed: u64,
     drawn: AtomicU64,
     aes: bool,
+    operations: Operations,
+    seals: Option<Arc<Seals>>,
+}
+
+/// Counts public-key operations: key pairs made, and secrets agreed on.
+#[derive(Clone, Debug, Default)]
+pub struct Operations(Arc<AtomicU64>);
+
+impl Operations {
+    /// How many there were.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// All that was sealed: which keys met which nonces.
+#[derive(Debug, Default)]
+pub struct Seals(Mutex<BTreeMap<[u8; KEY_LEN], BTreeSet<[u8; NONCE_LEN]>>>);
+
+impl Seals {
+    /// # Panics
+    /// If this key met this nonce before.
+    fn note(&self, key: [u8; KEY_LEN], nonce: [u8; NONCE_LEN]) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        assert!(all.entry(key).or_default().insert(nonce), "a key met the nonce {nonce:?} twice");
+    }
+
+    /// How many nonces each key met that sealed more than the two parts of a handshake's message, and the most of them.
+    #[must_use]
+    pub fn of_packets(&self) -> (Vec<usize>, usize) {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts: Vec<_> = all.values().map(BTreeSet::len).filter(|count| *count > 2).collect();
+        let most = counts.iter().copied().max().unwrap_or(0);
+        (counts, most)
+    }
+
+    /// How much was sealed.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.values().map(BTreeSet::len).sum()
+    }
+}
+
+/// An AEAD whose seals are noted.
+struct Recorded {
+    aead: Box<dyn Aead>,
+    key: [u8; KEY_LEN],
+    seals: Arc<Seals>,
+}
+
+impl Aead for Recorded {
+    fn seal(
+        &self,
+        nonce: [u8; NONCE_LEN],
+        aad: &[u8],
+        in_out: &mut [u8],
+        tag: &mut [u8; TAG_LEN],
+    ) -> Result<(), AeadFailed> {
+        self.seals.note(self.key, nonce);
+        self.aead.seal(nonce, aad, in_out, tag)
+    }
+
+    fn open(
+        &self,
+        nonce: [u8; NONCE_LEN],
+        aad: &[u8],
+        in_out: &mut [u8],
+        tag: &[u8; TAG_LEN],
+    ) -> Result<(), AeadFailed> {
+        self.aead.open(nonce, aad, in_out, tag)
+    }
 }
 
 impl Seeded {
     /// The same random bytes in the same order for the same seed, on a processor that has instructions for AES.
     #[must_use]
-    pub const fn new(seed: u64) -> Self {
-        Self { seed, drawn: AtomicU64::new(0), aes: true }
+    pub fn new(seed: u64) -> Self {
+        let operations = Operations::default();
+        Self { seed, drawn: AtomicU64::new(0), aes: true, operations, seals: None }
     }
 
     /// The same on a processor without them.
     #[must_use]
-    pub const fn without_aes(self) -> Self {
+    pub fn without_aes(self) -> Self {
         Self { aes: false, ..self }
+    }
+
+    /// What counts its public-key operations from now on.
+    #[must_use]
+    pub fn operations(&self) -> Operations {
+        self.operations.clone()
+    }
+
+    /// The same, whose seals are noted in `seals`: a nonce that a key meets twice panics.
+    #[must_use]
+    pub fn recorded(self, seals: &Arc<Seals>) -> Self {
+        Self { seals: Some(Arc::clone(seals)), ..self }
     }
 
     /// An identity with this cryptography.
@@ -60,7 +154,8 @@ impl Crypto for Seeded {
     }
 
     fn key_pair(&self, secret: &Secret) -> Arc<dyn KeyPair> {
-        AwsLc.key_pair(secret)
+        self.operations.add();
+        Arc::new(Counted { pair: AwsLc.key_pair(secret), operations: self.operations() })
     }
 
     fn sha256(&self, data: &[u8]) -> [u8; HASH_LEN] {
@@ -72,7 +167,29 @@ impl Crypto for Seeded {
     }
 
     fn aead(&self, cipher: Cipher, key: &Secret) -> Box<dyn Aead> {
-        AwsLc.aead(cipher, key)
+        let aead = AwsLc.aead(cipher, key);
+        match &self.seals {
+            None => aead,
+            Some(seals) => {
+                Box::new(Recorded { aead, key: *key.expose(), seals: Arc::clone(seals) })
+            }
+        }
+    }
+}
+
+struct Counted {
+    pair: Arc<dyn KeyPair>,
+    operations: Operations,
+}
+
+impl KeyPair for Counted {
+    fn public(&self) -> &PublicKey {
+        self.pair.public()
+    }
+
+    fn agree(&self, peer: &PublicKey) -> Result<Secret, WeakKey> {
+        self.operations.add();
+        self.pair.agree(peer)
     }
 }
 

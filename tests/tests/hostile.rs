@@ -1,13 +1,13 @@
 //! Peers that break the protocol once they are connected.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
 use gannet_protocol::{CloseCode, CloseReason, MAX_BODY, Status, Violation};
 use gannet_tests::{
     content::Content,
     directory::name,
     forge::{
-        self, Ack, ForgedClient, ForgedServer, Frame, Parameters, ack,
+        self, Ack, ForgedClient, ForgedServer, Frame, Parameters, ack, ack_of,
         message::{self, end, get, group, meta_reply, opening, put, rename, whole},
     },
     host::{Job, Outcome},
@@ -152,6 +152,29 @@ fn an_acknowledgement_of_a_packet_never_sent() {
         let job = Job::put(&name("file"), Content::pattern(1, 10 * MIB));
         client_closes(job, &[&[ack(&[(largest, largest), (0, 1)])]], Violation::AckUnsent);
     }
+}
+
+/// `docs/hostile-input.md`, row 26: who acknowledges what it did not wait for meets a number that was left out.
+#[test]
+fn an_acknowledgement_of_a_number_left_out() {
+    let (mut world, mut forged) = to_server();
+    forged.send(&mut world, &[whole(0, get(b"file"))]);
+    world.run_for(20 * MS);
+    let mut largest = 0;
+    let closed = (0..1_000).any(|_| {
+        let frames = forged.receive(&mut world);
+        largest = frames.iter().map(|(number, _)| *number).fold(largest, u64::max);
+        let code = frames.iter().flat_map(|(_, frames)| frames).find_map(|frame| match frame {
+            Frame::Close(code) => Some(*code),
+            _ => None,
+        });
+        forged.send(&mut world, &[ack(&[(0, largest)])]);
+        world.run_for(5 * MS);
+        code == Some(Violation::AckUnsent.code())
+    });
+    assert!(closed, "{largest} packets acknowledged unseen");
+    // The first number is left out among the first hundred or so.
+    assert!(largest < 200, "{largest}");
 }
 
 /// Row 27: ranges that reach below zero; more than were promised; two frames in a packet.
@@ -370,6 +393,7 @@ fn repeated_acknowledgements_trigger_nothing() {
     world.run_for(100 * MS);
     let sent = forged.receive(&mut world);
     let largest = sent.iter().map(|(number, _)| *number).max().unwrap();
+    assert!(sent.len() as u64 == largest + 1, "no number is left out yet");
     forged.send(&mut world, &[ack(&[(0, largest)])]);
     world.run_for(50 * MS);
     let (before, resent) =
@@ -432,11 +456,11 @@ fn a_peer_that_only_wants_acknowledgements() {
 fn absurd_delays_are_clamped() {
     let (mut world, mut forged) = to_server();
     forged.send(&mut world, &[whole(0, get(b"file"))]);
+    let mut received = BTreeSet::new();
     for _ in 0..50 {
         world.run_for(20 * MS);
-        let sent = forged.receive(&mut world);
-        let Some(largest) = sent.iter().map(|(number, _)| *number).max() else { continue };
-        let late = Ack { delay: (1 << 62) - 1, ranges: vec![(0, largest)], ..Ack::default() };
+        received.extend(forged.receive(&mut world).iter().map(|(number, _)| *number));
+        let late = Ack { delay: (1 << 62) - 1, ..ack_of(&received) };
         forged.send(&mut world, &[Frame::Ack(late)]);
     }
     let stats = world.server_stats().unwrap();

@@ -72,6 +72,7 @@ pub(super) fn remote(
         (Status::Overloaded, _) => f.write_str("the server is too busy; try again in a while"),
         (Status::Io, _) => f.write_str("the server's disk gave an error; its log says more"),
         (Status::Corrupt, _) => f.write_str("the content did not verify; try again"),
+        (Status::Stalled, _) => f.write_str("too little of it moved for too long; try again"),
     }
 }
 

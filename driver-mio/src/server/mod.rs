@@ -11,7 +11,12 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use std::{io, net::SocketAddr, path::PathBuf};
+use std::{
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use gannet_protocol::{Config, CongestionKind};
 
@@ -76,6 +81,7 @@ impl Server {
         let local = socket.local_addr().map_err(bind_error)?;
         let mut config = Config::default();
         config.accept = true;
+        config.epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         config.congestion = congestion;
         let gate = match security {
             ServerSecurity::Plain => Gate::Open,

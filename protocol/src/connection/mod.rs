@@ -1,22 +1,27 @@
 //! One connection: its handshake, its path, its packets and its exchanges.
 
+mod greeting;
 mod handshake;
 mod keying;
+mod migration;
 mod packet;
 mod path;
 mod receive;
 mod timers;
 mod transmit;
 
+use alloc::boxed::Box;
 use core::{
     net::{IpAddr, SocketAddr},
     time::Duration,
 };
 
+use greeting::Greeting;
 pub(crate) use handshake::Answering;
-use handshake::{Finishing, Greeting, Handshake};
+use handshake::{Finishing, Handshake};
 pub(crate) use keying::Authenticated;
 use keying::{ClientKeying, Protection};
+use migration::Migration;
 use path::Path;
 
 use crate::{
@@ -26,10 +31,12 @@ use crate::{
     expected::Expected,
     noise::HandshakeError,
     protect::Plain,
-    random::Random,
+    random::{Random, Unguessable},
     recovery::{Fate, Recovery, Repeat, Repeats, SentPacket},
-    wire::packet::ConnectionId,
+    wire::packet::{ConnectionId, TOKEN_LEN},
 };
+
+use subtle::ConstantTimeEq;
 
 /// Body bytes that a peer may have under way to us at first: 100 Mbit/s at 300 ms need no more.
 const INITIAL_WINDOW: u64 = 4 << 20;
@@ -49,7 +56,11 @@ pub(crate) struct Connection {
     protection: Protection,
     /// Who the peer is, once it has proved it.
     peer: Option<Authenticated>,
+    /// As a client: what the server's RESET will show.
+    reset_token: Option<[u8; TOKEN_LEN]>,
     path: Path,
+    migration: Migration,
+    dice: Unguessable,
     recovery: Recovery,
     repeats: Repeats,
     acks: Acks,
@@ -141,8 +152,8 @@ impl Connection {
         let greeting = Greeting::new(now, config.connect_timeout, keying);
         // A client has chosen the address itself.
         let path = Path::new(config, remote, None, true);
-        let state = State::Handshake(Handshake::Greeting(greeting));
-        Ok(Self::new(now, config, ids, Role::Client, state, path))
+        let state = State::Handshake(Handshake::Greeting(Box::new(greeting)));
+        Ok(Self::new(now, config, ids, Role::Client, state, (path, random)))
     }
 
     /// A server's connection, about to answer a hello.
@@ -152,13 +163,21 @@ impl Connection {
         ids: Ids,
         (remote, local): (SocketAddr, Option<IpAddr>),
         answering: Answering,
+        random: &mut Random,
     ) -> Self {
         let path = Path::new(config, remote, local, false);
         let state = State::Handshake(Handshake::Answering(answering));
-        Self::new(now, config, ids, Role::Server, state, path)
+        Self::new(now, config, ids, Role::Server, state, (path, random))
     }
 
-    fn new(now: Instant, config: &Config, ids: Ids, role: Role, state: State, path: Path) -> Self {
+    fn new(
+        now: Instant,
+        config: &Config,
+        ids: Ids,
+        role: Role,
+        state: State,
+        (path, random): (Path, &mut Random),
+    ) -> Self {
         Self {
             handle: ids.handle,
             role,
@@ -168,7 +187,10 @@ impl Connection {
             // Until there are keys, nothing is sealed or opened.
             protection: Protection::Plain(Plain),
             peer: None,
+            reset_token: None,
             path,
+            migration: Migration::default(),
+            dice: Unguessable::new(&config.security, random),
             recovery: Recovery::new(now),
             repeats: Repeats::default(),
             acks: Acks::new(),
@@ -235,6 +257,19 @@ impl Connection {
         self.path.rtt.smoothed()
     }
 
+    /// As a client: where a RESET of this connection comes from, and the id that it names.
+    pub(crate) fn resettable_as(&self) -> Option<(SocketAddr, ConnectionId)> {
+        self.reset_token.map(|_| (self.path.remote, self.peer_id))
+    }
+
+    /// As a client: the server knows nothing of the connection any more, if that is the token.
+    pub(crate) fn on_reset(&mut self, token: &[u8; TOKEN_LEN], outbox: &mut Outbox) {
+        let is_right = self.reset_token.is_some_and(|own| own.ct_eq(token).into());
+        if is_right && self.is_established() {
+            self.die(Some(CloseReason::Reset), outbox);
+        }
+    }
+
     /// Closes the connection as the application wants it.
     pub(crate) fn close(&mut self, code: CloseCode, outbox: &mut Outbox) {
         self.begin_closing(code, CloseReason::Local, outbox);
@@ -243,6 +278,11 @@ impl Connection {
     fn violate(&mut self, violation: Violation, outbox: &mut Outbox) {
         let code = CloseCode::Violation(violation);
         self.begin_closing(code, CloseReason::Violation(violation), outbox);
+    }
+
+    /// Closes the connection while its keys still suffice to say so.
+    fn give_up_keys(&mut self, outbox: &mut Outbox) {
+        self.begin_closing(CloseCode::KeysUsedUp, CloseReason::KeysUsedUp, outbox);
     }
 
     fn begin_closing(&mut self, code: CloseCode, reason: CloseReason, outbox: &mut Outbox) {
@@ -269,12 +309,19 @@ impl Connection {
 
     /// Acts on the fate of a packet that we sent.
     fn apply_fate(
-        (exchanges, acks, path, repeats): (&mut Exchanges, &mut Acks, &mut Path, &Repeats),
+        (exchanges, acks, (path, migration), repeats): (
+            &mut Exchanges,
+            &mut Acks,
+            (&mut Path, &mut Migration),
+            &Repeats,
+        ),
         outbox: &mut Outbox,
         now: Instant,
         (number, packet, fate): (u64, &SentPacket, Fate),
     ) {
         let contents = &packet.contents;
+        // What another path did with it says nothing of this one.
+        let here = packet.path == path.id;
         match fate {
             Fate::Acked | Fate::AckedLate => {
                 if let Some((low, high)) = contents.acked {
@@ -283,13 +330,14 @@ impl Connection {
                 for repeat in repeats.of(number) {
                     match repeat {
                         Repeat::Challenge => path.repeat_challenge(),
+                        Repeat::FormerChallenge => migration.ask_again(),
                         repeat => exchanges.on_repeat_acked(repeat, outbox),
                     }
                 }
                 if let Some(chunk) = &contents.chunk {
                     exchanges.on_chunk_acked(chunk, outbox);
                 }
-                if packet.eliciting {
+                if packet.eliciting && here {
                     if let Some(mtu) = path.mtu.on_acked(number, packet.size) {
                         path.congestion.on_mtu(u64::from(mtu));
                     }
@@ -303,6 +351,7 @@ impl Connection {
                 for repeat in repeats.of(number) {
                     match repeat {
                         Repeat::Challenge => path.repeat_challenge(),
+                        Repeat::FormerChallenge => migration.ask_again(),
                         repeat => exchanges.on_repeat_lost(repeat),
                     }
                 }
@@ -311,6 +360,9 @@ impl Connection {
                 }
                 if contents.credit {
                     exchanges.repeat_credit();
+                }
+                if !here {
+                    return;
                 }
                 if contents.mtu_probe {
                     path.mtu.on_probe_lost(number);

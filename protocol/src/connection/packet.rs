@@ -109,7 +109,7 @@ pub(super) struct Batch<'b> {
 }
 
 /// Most packets of a batch: what Linux kernels take at once.
-const MAX_SEGMENTS: usize = 64;
+pub(super) const MAX_SEGMENTS: usize = 64;
 /// Most bytes of a batch: over about 65,500 the kernel refuses it or cuts it itself.
 const MAX_BATCH: usize = 65_400;
 

@@ -13,6 +13,7 @@ use crate::{
     delivery::DeliveryRate,
     mtu::MtuDiscovery,
     pacer::{self, Pacer},
+    recovery::PathId,
     rtt::Rtt,
     wire::packet::MIN_DATAGRAM,
 };
@@ -31,6 +32,8 @@ const MAX_RESPONSES: usize = 3;
 /// A network path, and what is known of it.
 #[derive(Debug)]
 pub(crate) struct Path {
+    /// Whose packets in flight count.
+    pub(crate) id: PathId,
     pub(crate) remote: SocketAddr,
     pub(crate) local: Option<IpAddr>,
     pub(crate) rtt: Rtt,
@@ -82,6 +85,7 @@ impl Path {
             CongestionKind::Fixed(rate) => fixed(rate).map(Congestion::Fixed),
         };
         Self {
+            id: PathId::default(),
             remote,
             local,
             congestion: congestion.unwrap_or_else(|| Congestion::Cubic(Cubic::new(mtu))),
@@ -107,6 +111,16 @@ impl Path {
     /// The probe timeout (RFC 9002, section 6.2.1).
     pub(crate) fn pto(&self) -> Duration {
         self.rtt.pto(MAX_ACK_DELAY)
+    }
+
+    /// That of a path of which nothing is known.
+    pub(crate) fn unknown_pto() -> Duration {
+        Rtt::new(INITIAL_RTT).pto(MAX_ACK_DELAY)
+    }
+
+    /// Whether the peer has shown that it receives at this very address.
+    pub(crate) fn is_confirmed(&self) -> bool {
+        self.validated && self.challenge == Challenge::None
     }
 
     pub(crate) fn on_received(&mut self, bytes: usize) {

@@ -2,16 +2,12 @@
 
 use core::time::Duration;
 
-use super::{
-    Connection, Path, State,
-    path::{Challenge, EcnState},
-};
+use super::{Connection, Path, State, path::EcnState};
 use crate::{
-    CloseCode, CloseReason, Datagram, Ecn, Instant, Protect, Violation, Write,
+    CloseCode, CloseReason, Datagram, Ecn, Instant, OpenError, Protect, Violation, Write,
     acks::MAX_ACK_DELAY,
     congestion::{Acked, Lost, Marked},
     exchange::{Outbox, Role},
-    random::Random,
     recovery::LossOutcome,
     wire::{
         frame::{Ack, Frame, Frames},
@@ -38,7 +34,6 @@ impl Connection {
         now: Instant,
         number: u64,
         datagram: Datagram<'d>,
-        random: &mut Random,
         outbox: &mut Outbox,
     ) -> Option<Write<'d>> {
         match &mut self.state {
@@ -60,9 +55,16 @@ impl Connection {
             return None;
         }
         let len = payload.len();
-        let payload = self.protection.open(number, DATA_HEADER, payload).ok()?;
+        let payload = match self.protection.open(number, DATA_HEADER, payload) {
+            Ok(payload) => payload,
+            Err(OpenError::IntegrityLimit) => {
+                self.give_up_keys(outbox);
+                return None;
+            }
+            Err(OpenError::Forged) => return None,
+        };
         if remote != self.path.remote && Some(number) > self.acks.largest() {
-            self.on_new_address(remote, random);
+            self.on_new_address(now, remote, local);
         }
         if remote == self.path.remote {
             self.path.local = local;
@@ -166,25 +168,12 @@ impl Connection {
             Frame::BodyCredit { exchange, limit } => self.exchanges.on_body_credit(exchange, limit),
             Frame::Reset(reset) => self.exchanges.on_reset(&reset, outbox)?,
             Frame::PathChallenge(token) => self.path.on_challenge(token),
-            Frame::PathResponse(token) => self.path.on_response(token),
+            Frame::PathResponse(token) => self.on_path_response(now, token),
             Frame::Close { code } => {
                 self.die(Some(CloseReason::Peer(CloseCode::from_code(code))), outbox);
             }
         }
         Ok(())
-    }
-
-    /// A packet came from elsewhere, and nothing newer from where the peer was (RFC 9000, section 9.3).
-    pub(super) fn on_new_address(&mut self, remote: core::net::SocketAddr, random: &mut Random) {
-        if remote.ip() == self.path.remote.ip() {
-            // A NAT forgot its mapping: the path is the same.
-            self.path.remote = remote;
-        } else {
-            let mtu = self.path.mtu.current();
-            self.path = Path::new(&self.config, remote, self.path.local, false);
-            self.path.allow_datagrams(mtu);
-        }
-        self.path.challenge = Challenge::Due(random.next().to_be_bytes());
     }
 
     fn on_ack(
@@ -193,21 +182,23 @@ impl Connection {
         ack: &Ack<'_>,
         outbox: &mut Outbox,
     ) -> Result<(), Violation> {
-        let Self { recovery, repeats, exchanges, acks, path, .. } = self;
+        let Self { recovery, repeats, exchanges, acks, path, migration, .. } = self;
         let outcome = recovery
             .on_ack(now, ack, |number, packet, fate| {
                 let fate = (number, packet, fate);
-                Self::apply_fate((exchanges, acks, path, repeats), outbox, now, fate);
+                Self::apply_fate((exchanges, acks, (path, migration), repeats), outbox, now, fate);
             })
             .map_err(|_| Violation::AckUnsent)?;
         if let Some(sample) = outcome.rtt_sample {
             let delay = Duration::from_micros(ack.delay).min(MAX_ACK_DELAY);
             path.rtt.update(sample, delay, now);
         }
-        let Some((largest, largest_sent_at)) = outcome.newest else { return Ok(()) };
+        if !outcome.progress {
+            return Ok(());
+        }
         // Whatever probes were still to be sent have been answered.
         self.probes = 0;
-        if outcome.bytes > 0 {
+        if let Some((largest, largest_sent_at)) = outcome.newest.filter(|_| outcome.bytes > 0) {
             let rate = path.delivery.sample(path.rtt.min());
             path.congestion.on_acked(&Acked {
                 now,
@@ -220,8 +211,8 @@ impl Connection {
                 rate,
             });
         }
-        let in_flight = recovery.in_flight();
-        path.on_ecn_counts(now, ack.ecn, outcome.ecn_marked, largest_sent_at, in_flight);
+        let news = (outcome.ecn_marked, outcome.newest.map(|(_, sent_at)| sent_at));
+        path.on_ecn_counts(now, ack.ecn, news, recovery.in_flight());
         self.detect_losses(now, outbox);
         Ok(())
     }
@@ -229,11 +220,11 @@ impl Connection {
     /// Finds lost packets, and tells all who care.
     pub(super) fn detect_losses(&mut self, now: Instant, outbox: &mut Outbox) {
         let pto = self.path.pto();
-        let Self { recovery, repeats, exchanges, acks, path, counters, .. } = self;
+        let Self { recovery, repeats, exchanges, acks, path, migration, counters, .. } = self;
         let rtt = path.rtt.clone();
         let outcome = recovery.detect_losses(now, &rtt, pto, |number, packet, fate| {
             let fate = (number, packet, fate);
-            Self::apply_fate((exchanges, acks, path, repeats), outbox, now, fate);
+            Self::apply_fate((exchanges, acks, (path, migration), repeats), outbox, now, fate);
         });
         repeats.forget_below(recovery.base());
         counters.packets_lost = counters.packets_lost.saturating_add(outcome.packets);
@@ -258,13 +249,12 @@ impl Connection {
 
 impl Path {
     /// Takes in the peer's counts of marks: `marked` of the packets that they newly acknowledge went out marked
-    /// (RFC 9000, section 13.4.2).
+    /// (RFC 9000, section 13.4.2), and the newest of those that took this path was sent at that time.
     fn on_ecn_counts(
         &mut self,
         now: Instant,
         counts: Option<[u64; 3]>,
-        marked: u64,
-        largest_sent_at: Instant,
+        (marked, sent_at): (u64, Option<Instant>),
         in_flight: u64,
     ) {
         let EcnState::Marking { ect0: known_ect0, ce: known_ce } = self.ecn else { return };
@@ -282,7 +272,7 @@ impl Path {
         }
         self.ecn = EcnState::Marking { ect0: ect0.max(known_ect0), ce: ce.max(known_ce) };
         let packets = ce.saturating_sub(known_ce);
-        if packets > 0 {
+        if let Some(largest_sent_at) = sent_at.filter(|_| packets > 0) {
             self.congestion.on_ecn(&Marked { now, packets, largest_sent_at, in_flight });
         }
     }

@@ -27,7 +27,9 @@ impl Connection {
                 // What cannot be sent is not waited for: only a packet from the peer changes that.
                 let acks = self.acks.due().filter(|_| !self.is_silenced());
                 let finish = finish.as_ref().map(|finish| finish.next_at);
-                let timers = [recovery, acks, finish, self.paced_until, self.keep_alive_at()];
+                let (migration, check) = (self.migration.deadline(), self.exchanges.next_check());
+                let (paced, keep_alive) = (self.paced_until, self.keep_alive_at());
+                let timers = [recovery, acks, finish, paced, keep_alive, migration, check];
                 timers.into_iter().flatten().chain([self.lost_at().0]).min()
             }
             State::Closing(closing) => closing.until,
@@ -75,6 +77,10 @@ impl Connection {
             self.liveness.asked = self.liveness.asked.saturating_add(1);
             // The next one counts from here even if this one cannot be sent.
             self.liveness.last_eliciting_sent = now;
+        }
+        self.exchanges.check_progress(now, outbox);
+        if self.migration.deadline().is_some_and(|at| now >= at) {
+            self.end_validation();
         }
         if self.paced_until.is_some_and(|at| now >= at) {
             self.paced_until = None;

@@ -3,14 +3,14 @@
 use super::{
     Connection, State,
     handshake::Handshake,
-    packet::{Batch, PacketBuilder},
+    packet::{self, Batch, PacketBuilder},
     path::{Challenge, EcnState},
 };
 use crate::{
     Ecn, Event, Instant, Protect, Source, Transmit, Unread,
     congestion::Sent,
     exchange::{Outbox, Piece},
-    recovery::{Chunk, Contents, Repeat, SentPacket},
+    recovery::{Chunk, Contents, PathId, Repeat, SentPacket},
     wire::{frame, packet::MIN_DATAGRAM},
 };
 
@@ -23,6 +23,10 @@ const SMALL_AFTER_PTOS: u32 = 2;
 /// than one, or two idle sides would ask each other for ever (RFC 9000, section 13.2.4).
 const QUIET_PACKETS: u32 = 8;
 
+/// The last packet numbers are for CLOSE: as many as it is sent, what one batch or call may use up, and as many again that
+/// may be left out.
+const RESERVED_NUMBERS: u64 = 2 * (super::MAX_CLOSES as u64 + packet::MAX_SEGMENTS as u64);
+
 /// What was written into a packet so far.
 #[derive(Debug, Default)]
 struct Draft {
@@ -32,6 +36,8 @@ struct Draft {
     opened: Option<u64>,
     /// Body bytes, and whether they go again.
     chunk: Option<(u64, bool)>,
+    /// It does not go to the peer's address, but to where it was.
+    elsewhere: bool,
 }
 
 impl Connection {
@@ -43,6 +49,10 @@ impl Connection {
         out: &mut [u8],
         outbox: &mut Outbox,
     ) -> Option<Transmit> {
+        let left = self.protection.max_number().saturating_sub(self.recovery.next_number());
+        if left < RESERVED_NUMBERS && self.is_established() {
+            self.give_up_keys(outbox);
+        }
         match &mut self.state {
             State::Handshake(handshake) => {
                 let len = match handshake {
@@ -51,10 +61,13 @@ impl Connection {
                 };
                 Some(self.single(now, len, false))
             }
-            State::Established { .. } => self
-                .poll_finish(now, out)
-                .or_else(|| self.poll_mtu_probe(now, out))
-                .or_else(|| self.poll_batch(now, source, out, outbox)),
+            State::Established { .. } => {
+                self.exchanges.watch_progress(now);
+                self.poll_finish(now, out)
+                    .or_else(|| self.poll_former(now, out))
+                    .or_else(|| self.poll_mtu_probe(now, out))
+                    .or_else(|| self.poll_batch(now, source, out, outbox))
+            }
             State::Closing(_) => self.poll_close(now, out, outbox),
             State::Dead => None,
         }
@@ -107,6 +120,21 @@ impl Connection {
         let len = builder.seal(&mut self.protection)?;
         self.commit(now, len, &Draft::default());
         Some(self.transmit(len, len, false))
+    }
+
+    /// Asks whether the peer still is where it was.
+    fn poll_former(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
+        let (token, remote, local) = self.migration.due()?;
+        let number = self.recovery.next_number();
+        let buf = out.get_mut(..MIN_DATAGRAM)?;
+        let tag_len = self.protection.tag_len();
+        let mut builder = PacketBuilder::new(buf, self.peer_id, number, tag_len)?;
+        builder.frame(|w| frame::write_path_challenge(w, token));
+        let len = builder.seal(&mut self.protection)?;
+        self.repeats.note(number, Repeat::FormerChallenge);
+        self.commit(now, len, &Draft { eliciting: true, elsewhere: true, ..Draft::default() });
+        self.migration.on_asked();
+        Some(Transmit { remote, local, ecn: None, len, segment_len: len })
     }
 
     /// Probes for a larger packet size, in a datagram of its own.
@@ -238,11 +266,12 @@ impl Connection {
     fn commit(&mut self, now: Instant, len: usize, draft: &Draft) {
         let in_flight = self.recovery.in_flight();
         let stamp = self.path.delivery.on_sent(now, in_flight);
+        let path = if draft.elsewhere { PathId::ELSEWHERE } else { self.path.id };
         let size = u16::try_from(len).unwrap_or(u16::MAX);
         let number = self.recovery.next_number();
-        let packet = SentPacket::new(now, size, draft.eliciting, draft.contents, stamp);
+        let packet = SentPacket::new(now, size, draft.eliciting, draft.contents, (stamp, path));
         self.recovery.on_sent(packet);
-        self.path.on_sent(now, len, draft.eliciting);
+        self.recovery.skip(|| self.dice.next());
         self.counters.packets_sent = self.counters.packets_sent.saturating_add(1);
         if let Some((bytes, again)) = draft.chunk {
             let counter =
@@ -253,6 +282,10 @@ impl Connection {
             true => 0,
             false => self.liveness.quiet_packets.saturating_add(1),
         };
+        if draft.elsewhere {
+            return;
+        }
+        self.path.on_sent(now, len, draft.eliciting);
         if draft.eliciting {
             let in_flight = self.recovery.in_flight();
             let bytes = u64::from(size);

@@ -59,6 +59,11 @@ impl SendBody {
         self.sent
     }
 
+    /// Bytes acknowledged so far.
+    pub(crate) const fn acked(&self) -> u64 {
+        self.acked.total()
+    }
+
     /// Whether everything was sent and acknowledged.
     pub(crate) fn is_done(&self) -> bool {
         match self.len {

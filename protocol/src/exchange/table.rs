@@ -7,6 +7,8 @@ use alloc::{
 };
 use core::{ops::Range, time::Duration};
 
+mod stall;
+
 use super::{Accepted, Ended, Exchange, Piece, RecvBody, Role, SendBody, Verb};
 use crate::{
     BodyId, BodyLen, ConnectionHandle, Event, ExchangeId, Instant, Misuse, Note, Opened, Reply,
@@ -17,6 +19,7 @@ use crate::{
     recovery::{Chunk, Repeat},
     wire::frame::{Credit, Reset},
 };
+use stall::Progress;
 
 /// Exchanges that a peer may have open at once. Each holds about a KiB; a thousand small files still fill a long
 /// path, since the limit rises as they end.
@@ -158,6 +161,7 @@ pub(crate) struct Exchanges {
     credit_due: bool,
     /// New requests are refused.
     shutting_down: bool,
+    progress: Progress,
 }
 
 impl Exchanges {
@@ -183,6 +187,7 @@ impl Exchanges {
             own_body_window: Limits::of_a_body(limits.window),
             credit_due: false,
             shutting_down: false,
+            progress: Progress::new(),
         }
     }
 
@@ -483,6 +488,7 @@ impl Exchanges {
             Accepted::Refused => Ok(None),
             Accepted::Known => Ok(Some(None)),
             Accepted::Write { range, fresh } => {
+                self.progress.on_moved(fresh);
                 let from = usize::try_from(range.start.saturating_sub(offset)).unwrap_or(0);
                 let to = usize::try_from(range.end.saturating_sub(offset)).unwrap_or(0);
                 let data = bytes.get(from..to).unwrap_or_default();
@@ -559,6 +565,7 @@ impl Exchanges {
             ];
             ids.into_iter().flatten().for_each(|id| outbox.bodies.remove(id));
             outbox.events.push_back(Event::Finished(self.id(number)));
+            self.progress.on_finished();
             self.release_number();
         }
     }
@@ -765,7 +772,10 @@ impl Exchanges {
     pub(crate) fn on_chunk_acked(&mut self, chunk: &Chunk, outbox: &mut Outbox) {
         let Some(exchange) = self.live.get_mut(&chunk.exchange) else { return };
         let Some(body) = &mut exchange.send_body else { return };
-        if let Some(below) = body.on_acked(&chunk.range()) {
+        let before = body.acked();
+        let released = body.on_acked(&chunk.range());
+        self.progress.on_moved(body.acked().saturating_sub(before));
+        if let Some(below) = released {
             outbox.events.push_back(Event::Released { body: body.id, below });
         }
         self.finish_if_done(chunk.exchange, outbox);
@@ -798,7 +808,7 @@ impl Exchanges {
                 }
                 self.forget_if_over(exchange);
             }
-            Repeat::BodyCredit { .. } | Repeat::Challenge => {}
+            Repeat::BodyCredit { .. } | Repeat::Challenge | Repeat::FormerChallenge => {}
         }
     }
 
@@ -818,7 +828,7 @@ impl Exchanges {
                     self.body_credits_due.push_back(exchange);
                 }
             }
-            Repeat::Challenge => {}
+            Repeat::Challenge | Repeat::FormerChallenge => {}
         }
     }
 

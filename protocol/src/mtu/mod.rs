@@ -173,6 +173,11 @@ impl MtuDiscovery {
         }
     }
 
+    /// Nothing will be heard of the probe under way: it may have gone elsewhere.
+    pub(crate) fn forget_probe(&mut self) {
+        self.probe = None;
+    }
+
     /// Takes in that a packet of `size` bytes, not a probe, is lost.
     pub(crate) fn on_lost(&mut self, number: u64, size: u16) {
         if self.current > self.min && self.is_full(size) {

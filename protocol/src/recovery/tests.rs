@@ -27,7 +27,7 @@ fn rtt() -> Rtt {
 
 fn packet(now: Instant, eliciting: bool) -> SentPacket {
     let stamp = DeliveryRate::new().on_sent(now, 0);
-    SentPacket::new(now, SIZE, eliciting, Contents::default(), stamp)
+    SentPacket::new(now, SIZE, eliciting, Contents::default(), (stamp, PathId::default()))
 }
 
 /// Feeds an ACK frame of these numbers; gives the fates of packets.
@@ -244,4 +244,76 @@ proptest! {
             prop_assert_eq!(open.len() as u64, recovery.eliciting_in_flight);
         }
     }
+}
+
+/// Sends `count` packets, and leaves numbers out; gives them.
+fn sent_with_skips(count: u64, dice: u64) -> (Recovery, Vec<u64>) {
+    let mut recovery = Recovery::new(Instant::ZERO);
+    let mut skipped = vec![];
+    for _ in 0..count {
+        recovery.on_sent(packet(at(0), true));
+        let next = recovery.next_number();
+        recovery.skip(|| dice);
+        skipped.extend((recovery.next_number() > next).then_some(next));
+    }
+    (recovery, skipped)
+}
+
+/// `docs/hostile-input.md`, row 26.
+#[test]
+fn an_acknowledgement_of_a_number_left_out_is_told_before_anything_of_it_is_believed() {
+    let (mut recovery, skipped) = sent_with_skips(2_000, 5);
+    assert!(skipped.len() >= 4);
+    let in_flight = recovery.in_flight();
+    assert_eq!(in_flight, 2_000 * u64::from(SIZE));
+    for number in &skipped {
+        assert!(matches!(ack(&mut recovery, at(100), [*number], 1000), Err(AckUnsent)));
+        let around = number - 3..number + 4;
+        assert!(matches!(ack(&mut recovery, at(100), around, 1000), Err(AckUnsent)));
+    }
+    assert!(matches!(ack(&mut recovery, at(100), 0..2_000, 1000), Err(AckUnsent)));
+    assert_eq!(recovery.in_flight(), in_flight);
+    // Long after the packets around it are forgotten, too.
+    let honest = (0..recovery.next_number()).filter(|n| !skipped.contains(n));
+    ack(&mut recovery, at(100), honest, 2000).unwrap();
+    assert_eq!(losses(&mut recovery, at(100)).1, []);
+    assert_eq!((recovery.in_flight(), recovery.base()), (0, recovery.next_number()));
+    assert!(matches!(ack(&mut recovery, at(200), [skipped[0]], 1000), Err(AckUnsent)));
+}
+
+/// A number that was left out is no packet that overtook another.
+#[test]
+fn numbers_left_out_are_no_evidence_of_loss() {
+    let (mut recovery, skipped) = sent_with_skips(200, 5);
+    let hole = skipped[0];
+    ack(&mut recovery, at(100), (0..hole - 2).chain([hole + 1]), 1000).unwrap();
+    // Two before the hole, one behind it: the older of them is two behind, and not three.
+    assert_eq!(losses(&mut recovery, at(100)).1, []);
+    ack(&mut recovery, at(100), [hole + 2], 1000).unwrap();
+    assert_eq!(losses(&mut recovery, at(100)).1, [hole - 2]);
+}
+
+#[test]
+fn packets_of_another_path_are_lost_without_blame_and_come_back_into_account() {
+    let mut recovery = sent(6, 0);
+    let (old, new) = (PathId::default(), PathId::default().next());
+    recovery.set_path(new, true);
+    assert_eq!(recovery.in_flight(), 0);
+    for _ in 0..5 {
+        let stamp = DeliveryRate::new().on_sent(at(1), 0);
+        recovery.on_sent(SentPacket::new(at(1), SIZE, true, Contents::default(), (stamp, new)));
+    }
+    let (outcome, fates) = ack(&mut recovery, at(100), [0], 1000).unwrap();
+    assert_eq!(fates.len(), 1);
+    assert!(outcome.progress && outcome.bytes == 0);
+    assert!(outcome.newest.is_none() && outcome.rtt_sample.is_none());
+    let (outcome, _) = ack(&mut recovery, at(100), [10], 1000).unwrap();
+    assert_eq!((outcome.bytes, outcome.newest), (u64::from(SIZE), Some((10, at(1)))));
+    let (outcome, lost) = losses(&mut recovery, at(100));
+    assert_eq!(lost, [1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!((outcome.packets, outcome.bytes), (7, 2 * u64::from(SIZE)));
+    assert_eq!(outcome.newest, Some((7, at(1))));
+    assert_eq!(recovery.in_flight(), 2 * u64::from(SIZE));
+    recovery.set_path(old, false);
+    assert_eq!(recovery.in_flight(), 0);
 }

@@ -1,5 +1,7 @@
 //! Frames, written and read.
 
+use std::collections::BTreeSet;
+
 /// A frame.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Frame {
@@ -78,6 +80,19 @@ pub struct Ack {
 #[must_use]
 pub fn ack(ranges: &[(u64, u64)]) -> Frame {
     Frame::Ack(Ack { ranges: ranges.to_vec(), ..Ack::default() })
+}
+
+/// An acknowledgement of exactly these numbers.
+#[must_use]
+pub fn ack_of(numbers: &BTreeSet<u64>) -> Ack {
+    let mut ranges: Vec<(u64, u64)> = Vec::new();
+    for number in numbers.iter().rev() {
+        match ranges.last_mut() {
+            Some((first, _)) if *first == number + 1 => *first = *number,
+            _ => ranges.push((*number, *number)),
+        }
+    }
+    Ack { ranges, ..Ack::default() }
 }
 
 /// Appends a variable-length integer in its shortest form.
