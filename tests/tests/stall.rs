@@ -119,7 +119,7 @@ fn a_slow_disk_of_the_servers_own_is_no_stall() {
     let client = world.add_client(Path::new(50_000_000, 20 * MS));
     world.server_mut().stuck.insert(name("file"));
     let content = Content::pattern(3, 20 * MIB);
-    let job = world.start(client, Job::put(&name("file"), content.clone()));
+    let job = world.start(client, Job::put(&name("file"), content));
     world.run_for(500 * SECOND);
     assert_eq!(world.outcome(client, job), None);
     let now = world.now();
