@@ -2,13 +2,15 @@
 //! what an endpoint sends.
 
 mod frame;
+mod keying;
 pub mod message;
 mod packet;
 mod peer;
 
 pub use frame::{Ack, Frame, ack, put_varint, varint};
+pub use keying::{Mode, server_identity};
 pub use packet::{
-    ANSWER, DATA, FINISH, HELLO, MIN_DATAGRAM, Parameters, VERSIONS, data, data_parts, frames,
-    hello_of_version, is_intact, seal,
+    ANSWER, DATA, FINISH, HELLO, MIN_DATAGRAM, Parameters, VERSIONS, data, data_header, data_parts,
+    frames, hello_of_version, is_intact, seal,
 };
 pub use peer::{ForgedClient, ForgedServer, answer, finish, hello, server_of};
