@@ -1,10 +1,10 @@
 //! How a connection is protected, and as whom.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use gannet_protocol::{
-    Config, Expected,
-    crypto::{Identity, Secret},
+    Config, Expected, Security,
+    crypto::{Crypto, Identity, Secret},
 };
 
 use crate::{
@@ -46,8 +46,24 @@ pub enum ClientSecurity {
     },
 }
 
+/// The cryptography of sealed connections: [`AwsLc`] where nothing else is said.
+#[derive(Clone)]
+pub struct Provider(pub Arc<dyn Crypto>);
+
+impl Default for Provider {
+    fn default() -> Self {
+        Self(Arc::new(AwsLc))
+    }
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provider").finish_non_exhaustive()
+    }
+}
+
 /// Has an endpoint prove that it holds `key`.
-pub(crate) fn seal(config: &mut Config, key: &SecretKey) {
+pub(crate) fn seal(config: &mut Config, key: &SecretKey, crypto: &Provider) {
     let secret = Secret::take(&mut key.expose().clone());
-    config.security = gannet_protocol::Security::Sealed(Identity::new(Arc::new(AwsLc), &secret));
+    config.security = Security::Sealed(Identity::new(Arc::clone(&crypto.0), &secret));
 }

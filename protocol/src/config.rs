@@ -2,6 +2,8 @@
 
 use core::{net::SocketAddr, time::Duration};
 
+#[cfg(doc)]
+use crate::Instant;
 use crate::crypto::Identity;
 
 /// Most bytes of a UDP payload that is sent or received: jumbo frames of 9,000 bytes less IPv4 and UDP
@@ -14,6 +16,11 @@ pub const MAX_DATAGRAM: usize = 8972;
 pub struct Config {
     /// Whether strangers' hellos are answered: true for a server.
     pub accept: bool,
+    /// Whether every hello has to bring a cookie, rather than only while many come: it costs clients a round trip. Default: no.
+    pub always_retry: bool,
+    /// Time from 1970 to [`Instant::ZERO`], by which an endpoint knows how old the cookies are that it made before a restart.
+    /// Default 0: they are as old as those of an endpoint that always ran.
+    pub epoch: Duration,
     /// Which congestion control new connections use.
     pub congestion: CongestionKind,
     /// Silence after which a connection is lost. Default 30 s.
@@ -49,6 +56,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             accept: false,
+            always_retry: false,
+            epoch: Duration::ZERO,
             congestion: CongestionKind::default(),
             idle_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),

@@ -107,6 +107,8 @@ pub enum CloseReason {
     UnknownKey(PublicKey),
     /// The peer: it proved this key, and another one is right; the right one did not answer.
     WrongKey(PublicKey),
+    /// The peer: it does not know the connection any more, since it started again or gave it up.
+    Reset,
     /// The peer: it broke a rule of the protocol.
     Violation(Violation),
 }

@@ -29,11 +29,13 @@ fn packet(datagram: &[u8]) {
     let Ok(packet) = Packet::decode(datagram) else { return };
     let written = written(datagram.len().max(MIN_DATAGRAM), |out| match packet {
         Packet::Hello(hello) if hello.version == VERSION => {
-            packet::write_hello(out, hello.suite, hello.client, hello.payload)
+            packet::write_hello(out, hello.suite, hello.client, hello.cookie, hello.payload)
         }
         Packet::Hello(_) => None,
         Packet::Answer { to, payload } => packet::write_answer(out, to, payload),
         Packet::Finish { to, payload } => packet::write_finish(out, to, payload),
+        Packet::Retry { to, cookie } => packet::write_retry(out, to, cookie),
+        Packet::Reset { unknown, token } => packet::write_reset(out, unknown, &token),
         Packet::Versions { to, spoken: true } => packet::write_versions(out, to),
         // Other versions are never listed.
         Packet::Versions { .. } => None,

@@ -214,6 +214,11 @@ impl Recovery {
         self.in_flight
     }
 
+    /// Whether the peer acknowledged any packet.
+    pub(crate) const fn was_acknowledged(&self) -> bool {
+        self.largest_acked.is_some()
+    }
+
     /// Whether an acknowledgement is to be expected.
     pub(crate) const fn expects_ack(&self) -> bool {
         self.eliciting_in_flight > 0

@@ -7,7 +7,7 @@ use std::sync::{
 
 use gannet_driver_mio::crypto::AwsLc;
 use gannet_protocol::crypto::{
-    Aead, Cipher, Crypto, HASH_LEN, Identity, KeyPair, NoRandom, Secret,
+    Aead, Cipher, Crypto, HASH_LEN, Identity, KeyPair, NoRandom, PublicKey, Secret, WeakKey,
 };
 
 /// Real cryptography, but for two things: its random bytes come from a seed, and the processor is the one that the world says.
@@ -16,19 +16,42 @@ pub struct Seeded {
     seed: u64,
     drawn: AtomicU64,
     aes: bool,
+    operations: Operations,
+}
+
+/// Counts public-key operations: key pairs made, and secrets agreed on.
+#[derive(Clone, Debug, Default)]
+pub struct Operations(Arc<AtomicU64>);
+
+impl Operations {
+    /// How many there were.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl Seeded {
     /// The same random bytes in the same order for the same seed, on a processor that has instructions for AES.
     #[must_use]
-    pub const fn new(seed: u64) -> Self {
-        Self { seed, drawn: AtomicU64::new(0), aes: true }
+    pub fn new(seed: u64) -> Self {
+        Self { seed, drawn: AtomicU64::new(0), aes: true, operations: Operations::default() }
     }
 
     /// The same on a processor without them.
     #[must_use]
-    pub const fn without_aes(self) -> Self {
+    pub fn without_aes(self) -> Self {
         Self { aes: false, ..self }
+    }
+
+    /// What counts its public-key operations from now on.
+    #[must_use]
+    pub fn operations(&self) -> Operations {
+        self.operations.clone()
     }
 
     /// An identity with this cryptography.
@@ -60,7 +83,8 @@ impl Crypto for Seeded {
     }
 
     fn key_pair(&self, secret: &Secret) -> Arc<dyn KeyPair> {
-        AwsLc.key_pair(secret)
+        self.operations.add();
+        Arc::new(Counted { pair: AwsLc.key_pair(secret), operations: self.operations() })
     }
 
     fn sha256(&self, data: &[u8]) -> [u8; HASH_LEN] {
@@ -73,6 +97,22 @@ impl Crypto for Seeded {
 
     fn aead(&self, cipher: Cipher, key: &Secret) -> Box<dyn Aead> {
         AwsLc.aead(cipher, key)
+    }
+}
+
+struct Counted {
+    pair: Arc<dyn KeyPair>,
+    operations: Operations,
+}
+
+impl KeyPair for Counted {
+    fn public(&self) -> &PublicKey {
+        self.pair.public()
+    }
+
+    fn agree(&self, peer: &PublicKey) -> Result<Secret, WeakKey> {
+        self.operations.add();
+        self.pair.agree(peer)
     }
 }
 

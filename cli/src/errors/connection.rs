@@ -84,6 +84,9 @@ pub(super) fn lost(f: &mut fmt::Formatter<'_>, lost: &Lost) -> fmt::Result {
         CloseReason::Violation(violation) => {
             write!(f, "the server sent {violation}; check that both sides run the same version")
         }
+        CloseReason::Reset => f.write_str(
+            "the server does not know it any more, since it has started again; connect again",
+        ),
         CloseReason::Version => f.write_str("the server speaks another version of the protocol"),
         CloseReason::UnknownKey(key) => {
             write!(f, "the server has a key that nobody vouched for: {key}")

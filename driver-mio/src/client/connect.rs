@@ -125,7 +125,7 @@ fn attempt(
     let expected = match &options.security {
         ClientSecurity::Plain => Expected::default(),
         ClientSecurity::Sealed { key, expected } => {
-            security::seal(&mut config, key);
+            security::seal(&mut config, key, &options.crypto);
             *expected
         }
     };

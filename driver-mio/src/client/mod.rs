@@ -26,7 +26,11 @@ use gannet_protocol::{
     TicketText,
 };
 
-use crate::{event_loop::EventLoop, security::ClientSecurity, trust::TicketSecret};
+use crate::{
+    event_loop::EventLoop,
+    security::{ClientSecurity, Provider},
+    trust::TicketSecret,
+};
 
 use command::{Command, Line};
 use connect::{Connected, Peer};
@@ -47,6 +51,8 @@ pub struct ClientOptions {
     pub congestion: CongestionKind,
     /// How the connection is protected, and whom the client trusts.
     pub security: ClientSecurity,
+    /// The cryptography of sealed connections.
+    pub crypto: Provider,
 }
 
 impl ClientOptions {
@@ -57,6 +63,7 @@ impl ClientOptions {
             connect_timeout: Duration::from_secs(10),
             congestion: CongestionKind::default(),
             security,
+            crypto: Provider::default(),
         }
     }
 }

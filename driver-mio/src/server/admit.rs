@@ -24,8 +24,14 @@ impl Serving {
         let (remote, key) = (session.remote(), session.peer_key());
         self.peers.add(connection, remote, key);
         match self.gate.admit(now, key.as_ref(), self.peers.strangers()) {
-            Admission::Welcome => true,
+            Admission::Welcome => {
+                if let Some(key) = key {
+                    log::info!(target: "gannet::trust", "{remote} connected: {key}");
+                }
+                true
+            }
             Admission::Stranger(until) => {
+                log::info!(target: "gannet::trust", "{remote} may bring a ticket");
                 self.peers.set_stranger(connection, Some(until));
                 true
             }

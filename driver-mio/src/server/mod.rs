@@ -11,14 +11,19 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use std::{io, net::SocketAddr, path::PathBuf};
+use std::{
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use gannet_protocol::{Config, CongestionKind};
 
 use crate::{
     event_loop::EventLoop,
     files::Root,
-    security::{self, ServerSecurity},
+    security::{self, Provider, ServerSecurity},
     socket::Socket,
 };
 
@@ -40,13 +45,16 @@ pub struct ServerOptions {
     pub congestion: CongestionKind,
     /// How connections are protected, and who is let in.
     pub security: ServerSecurity,
+    /// The cryptography of sealed connections.
+    pub crypto: Provider,
 }
 
 impl ServerOptions {
     /// Shares `root` at `listen`.
     #[must_use]
     pub fn new(root: PathBuf, listen: SocketAddr, security: ServerSecurity) -> Self {
-        Self { root, listen, congestion: CongestionKind::default(), security }
+        let (congestion, crypto) = (CongestionKind::default(), Provider::default());
+        Self { root, listen, congestion, security, crypto }
     }
 }
 
@@ -66,18 +74,19 @@ impl Server {
     /// # Errors
     /// [`ServerError`]
     pub fn bind(options: ServerOptions) -> Result<Self, ServerError> {
-        let ServerOptions { root: path, listen, congestion, security } = options;
+        let ServerOptions { root: path, listen, congestion, security, crypto } = options;
         let root = Root::open(&path).map_err(|error| ServerError::Root { path, error })?;
         let bind_error = |error| ServerError::Bind { address: listen, error };
         let socket = Socket::bind(listen).map_err(bind_error)?;
         let local = socket.local_addr().map_err(bind_error)?;
         let mut config = Config::default();
         config.accept = true;
+        config.epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         config.congestion = congestion;
         let gate = match security {
             ServerSecurity::Plain => Gate::Open,
             ServerSecurity::Sealed(trust) => {
-                security::seal(&mut config, &trust.key);
+                security::seal(&mut config, &trust.key, &crypto);
                 Gate::new(trust, local).map_err(ServerError::Clients)?
             }
         };

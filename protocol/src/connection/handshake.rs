@@ -8,27 +8,27 @@ use core::{net::SocketAddr, time::Duration};
 
 use super::{
     Connection, LIMITS, State,
-    keying::{ClientKeying, NotAnswered, Secured, ServerKeying},
+    greeting::Greeting,
+    keying::{self, NotAnswered, Secured, ServerKeying},
 };
 use crate::{
-    CloseReason, Config, Event, Instant,
-    crypto::PublicKey,
+    CloseReason, Config, Event, Instant, Security,
     exchange::Outbox,
     noise::HandshakeError,
     random::Random,
     wire::{
         cursor::{Malformed, Reader, Writer},
-        packet::{self, ConnectionId, Hello, MIN_DATAGRAM},
+        packet::{self, ConnectionId, Hello, MIN_DATAGRAM, TOKEN_LEN},
         params::Parameters,
     },
 };
 
 /// The first hello is repeated after this, as is the FINISH, for lost ones are more likely than paths of half a second.
-const FIRST_REPEAT: Duration = Duration::from_millis(250);
+pub(super) const FIRST_REPEAT: Duration = Duration::from_millis(250);
 /// From then on the pause doubles up to this: soon and often, for 1200 bytes burden nobody.
-const MAX_REPEAT: Duration = Duration::from_secs(1);
-/// Time that the right server gets to answer once another did: whoever reads along is faster by less than that.
-const WRONG_KEY_PATIENCE: Duration = Duration::from_secs(3);
+pub(super) const MAX_REPEAT: Duration = Duration::from_secs(1);
+/// A FINISH that comes this soon after we said something is not answered: no honest client repeats it so soon.
+const MIN_REPEAT: Duration = Duration::from_millis(125);
 /// A server drops a client that does not finish its handshake within this.
 const FINISH_DEADLINE: Duration = Duration::from_secs(10);
 /// A FINISH that comes later than this after the answer tells nothing of the round-trip time: more likely it is a repeated
@@ -45,19 +45,6 @@ const MAX_SAID: usize = 256;
 pub(super) enum Handshake {
     Greeting(Greeting),
     Answering(Answering),
-}
-
-/// A client that said hello.
-#[derive(Debug)]
-pub(super) struct Greeting {
-    keying: ClientKeying,
-    started: Instant,
-    deadline: Instant,
-    pub(super) next_at: Instant,
-    repeat: Duration,
-    hellos: u32,
-    /// A key that was proved by someone else than who is looked for.
-    wrong: Option<PublicKey>,
 }
 
 /// A server that was greeted.
@@ -88,58 +75,6 @@ pub(super) struct Held {
     pub(super) bytes: Vec<u8>,
 }
 
-impl Greeting {
-    pub(super) fn new(now: Instant, timeout: Duration, keying: ClientKeying) -> Self {
-        Self {
-            keying,
-            started: now,
-            deadline: now + timeout,
-            next_at: now,
-            repeat: FIRST_REPEAT,
-            hellos: 0,
-            wrong: None,
-        }
-    }
-
-    /// Writes a hello if one is due.
-    pub(super) fn poll(
-        &mut self,
-        now: Instant,
-        own: ConnectionId,
-        out: &mut [u8],
-    ) -> Option<usize> {
-        if now < self.next_at {
-            return None;
-        }
-        let len = packet::write_hello(out, self.keying.suite(), own, self.keying.hello())?;
-        self.hellos = self.hellos.saturating_add(1);
-        self.next_at = now + self.repeat;
-        self.repeat = (self.repeat * 2).min(MAX_REPEAT);
-        Some(len)
-    }
-
-    pub(super) fn next_timeout(&self) -> Instant {
-        self.next_at.min(self.deadline)
-    }
-
-    /// Why nothing came of it, if that is settled.
-    pub(super) fn given_up(&self, now: Instant) -> Option<CloseReason> {
-        let reason = || match self.wrong {
-            Some(key) => CloseReason::WrongKey(key),
-            None => CloseReason::NoAnswer(now.saturating_since(self.started)),
-        };
-        (now >= self.deadline).then(reason)
-    }
-
-    /// Someone else answered than who is looked for.
-    fn on_wrong_key(&mut self, now: Instant, key: PublicKey) {
-        if self.wrong.is_none() {
-            self.wrong = Some(key);
-            self.deadline = self.deadline.min(now + WRONG_KEY_PATIENCE);
-        }
-    }
-}
-
 impl Finishing {
     const fn new(now: Instant, payload: Vec<u8>) -> Self {
         Self { payload, next_at: now, repeat: FIRST_REPEAT }
@@ -158,6 +93,11 @@ impl Finishing {
 }
 
 impl Answering {
+    /// Whether a hello asks for what we do: others are not worth a word.
+    pub(crate) fn suits(config: &Config, hello: &Hello<'_>) -> bool {
+        keying::suits(&config.security, hello)
+    }
+
     /// Makes up the answer to a hello.
     pub(crate) fn new(
         now: Instant,
@@ -165,7 +105,12 @@ impl Answering {
         own: ConnectionId,
         hello: &Hello<'_>,
     ) -> Result<Self, HandshakeError> {
-        let (keying, answer) = ServerKeying::answer(&config.security, hello, &said(own, config))?;
+        let token = match &config.security {
+            Security::Plain => None,
+            Security::Sealed(identity) => Some(identity.resets().tag(&[&own.0.to_be_bytes()])),
+        };
+        let said = said(own, config, token);
+        let (keying, answer) = ServerKeying::answer(&config.security, hello, &said)?;
         Ok(Self {
             keying,
             answer,
@@ -196,13 +141,14 @@ impl Answering {
 }
 
 /// What each side says of itself: the server's connection id, and its own parameters.
-fn said(server: ConnectionId, config: &Config) -> Vec<u8> {
+fn said(server: ConnectionId, config: &Config, reset_token: Option<[u8; TOKEN_LEN]>) -> Vec<u8> {
     let (credit, body_window) = LIMITS.initial();
     let parameters = Parameters {
         max_datagram: config.max_datagram,
         idle_timeout: config.idle_timeout,
         credit,
         body_window,
+        reset_token,
     };
     let mut bytes = alloc::vec![0; MAX_SAID];
     let mut w = Writer::new(&mut bytes);
@@ -227,11 +173,24 @@ impl Connection {
         }
     }
 
+    /// As a client: the server wants to see a cookie first.
+    pub(crate) fn on_retry(
+        &mut self,
+        now: Instant,
+        cookie: &[u8],
+        (random, outbox): (&mut Random, &mut Outbox),
+    ) {
+        let State::Handshake(Handshake::Greeting(greeting)) = &mut self.state else { return };
+        if let Err(error) = greeting.on_retry(now, self.own_id, cookie, random) {
+            self.die(Some(CloseReason::Cryptography(error)), outbox);
+        }
+    }
+
     /// As a client: takes in an ANSWER. One that is not to our hello is noise.
     pub(crate) fn on_answer(&mut self, now: Instant, payload: &[u8], outbox: &mut Outbox) {
         let State::Handshake(Handshake::Greeting(greeting)) = &mut self.state else { return };
-        let answered = match greeting.keying.read_answer(payload) {
-            Ok(answered) => answered,
+        let (answered, sample) = match greeting.read_answer(now, payload) {
+            Ok(read) => read,
             Err(NotAnswered::Noise) => return,
             Err(NotAnswered::WrongKey(key)) => return greeting.on_wrong_key(now, key),
             Err(NotAnswered::UnknownKey(key)) => {
@@ -239,17 +198,24 @@ impl Connection {
             }
         };
         let Ok((peer_id, parameters)) = read_said(&answered.said) else { return };
-        if greeting.hellos == 1 {
-            // Of several hellos nobody knows which one was answered.
-            let sample = now.saturating_since(greeting.started);
+        if let Some(sample) = sample {
             self.path.rtt.update(sample, Duration::ZERO, now);
         }
-        let Ok((finish, secured)) = answered.finish(&said(peer_id, &self.config)) else {
+        let Ok((finish, secured)) = answered.finish(&said(peer_id, &self.config, None)) else {
             return;
         };
         self.peer_id = peer_id;
+        self.reset_token = parameters.reset_token;
         let finish = Some(Finishing::new(now, finish));
         self.establish(now, &parameters, secured, finish, outbox);
+    }
+
+    /// As a server: whether the next FINISH costs public-key operations even if it is noise.
+    pub(crate) fn is_finish_costly(&self) -> bool {
+        match &self.state {
+            State::Handshake(Handshake::Answering(answering)) => answering.keying.is_spoilt(),
+            _ => false,
+        }
     }
 
     /// As a server: takes in a FINISH, or one that was repeated.
@@ -287,8 +253,13 @@ impl Connection {
                 }
             }
             State::Established { .. } => {
-                self.acks.hurry(now);
-                self.ping = true;
+                // Who acknowledged anything has heard us, and has nothing to repeat. A short FINISH gets a longer answer, so
+                // that others must not be able to ask for many.
+                let soon = self.liveness.last_eliciting_sent + MIN_REPEAT;
+                if now >= soon && !self.recovery.was_acknowledged() {
+                    self.acks.hurry(now);
+                    self.ping = true;
+                }
             }
             _ => return,
         }

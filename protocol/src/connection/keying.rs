@@ -5,14 +5,14 @@ use alloc::{boxed::Box, vec::Vec};
 
 use crate::{
     OpenError, Plain, Protect, SealError, Security,
-    crypto::{Identity, PublicKey, Suite},
+    crypto::{Cipher, Identity, PublicKey, Suite},
     expected::{Expected, Judgement},
     noise::{Answer, Answering, HandshakeError, Initiator, Keys, Responder},
     random::Random,
     sealed::{Limits, Sealed},
     wire::{
         cursor::Writer,
-        packet::{ConnectionId, Hello, VERSION},
+        packet::{ConnectionId, Hello, MAX_COOKIE, VERSION},
     },
 };
 
@@ -58,13 +58,13 @@ impl Protect for Protection {
 
 /// What both ends must know alike, or the handshake comes to nothing: version, suite, cookie and the client's connection id,
 /// as they stand in the hello.
-fn prologue(suite: Suite, client: ConnectionId) -> Vec<u8> {
-    let mut bytes = alloc::vec![0; 32];
+fn prologue(suite: Suite, cookie: &[u8], client: ConnectionId) -> Vec<u8> {
+    let mut bytes = alloc::vec![0; 32 + MAX_COOKIE];
     let mut w = Writer::new(&mut bytes);
     w.bytes(b"gannet");
     w.u32(VERSION);
     w.u8(suite.number());
-    w.prefixed(&[]);
+    w.prefixed(cookie);
     w.u64(client.0);
     let len = w.finish().unwrap_or_default();
     bytes.truncate(len);
@@ -79,7 +79,7 @@ pub(super) enum ClientKeying {
     },
     Sealed {
         identity: Identity,
-        suite: Suite,
+        cipher: Cipher,
         initiator: Box<Initiator>,
         /// The keys of which the server has to prove one.
         expected: Expected,
@@ -147,24 +147,49 @@ impl ClientKeying {
         random: &mut Random,
     ) -> Result<Self, HandshakeError> {
         let identity = match security {
-            Security::Plain => {
-                let mut nonce = [0; NONCE_LEN];
-                let halves = nonce.as_chunks_mut::<8>().0;
-                halves.iter_mut().for_each(|half| *half = random.next().to_be_bytes());
-                return Ok(Self::Plain { nonce });
-            }
+            Security::Plain => return Ok(Self::plain(random)),
             Security::Sealed(identity) => identity.clone(),
         };
-        let cipher = crate::crypto::Cipher::preferred(&**identity.crypto());
-        let suite = Suite::Sealed(cipher);
-        let initiator = Initiator::new(&identity, cipher, &prologue(suite, own), &[])?;
-        Ok(Self::Sealed { identity, suite, initiator: Box::new(initiator), expected })
+        let cipher = Cipher::preferred(&**identity.crypto());
+        Self::sealed((identity, cipher, expected), own, &[])
+    }
+
+    /// The same once more, for a hello with this cookie: nothing but the ids is used twice.
+    pub(super) fn with_cookie(
+        &self,
+        own: ConnectionId,
+        cookie: &[u8],
+        random: &mut Random,
+    ) -> Result<Self, HandshakeError> {
+        match self {
+            Self::Plain { .. } => Ok(Self::plain(random)),
+            Self::Sealed { identity, cipher, expected, .. } => {
+                Self::sealed((identity.clone(), *cipher, *expected), own, cookie)
+            }
+        }
+    }
+
+    fn plain(random: &mut Random) -> Self {
+        let mut nonce = [0; NONCE_LEN];
+        let halves = nonce.as_chunks_mut::<8>().0;
+        halves.iter_mut().for_each(|half| *half = random.next().to_be_bytes());
+        Self::Plain { nonce }
+    }
+
+    fn sealed(
+        (identity, cipher, expected): (Identity, Cipher, Expected),
+        own: ConnectionId,
+        cookie: &[u8],
+    ) -> Result<Self, HandshakeError> {
+        let prologue = prologue(Suite::Sealed(cipher), cookie, own);
+        let initiator = Initiator::new(&identity, cipher, &prologue, &[])?;
+        Ok(Self::Sealed { identity, cipher, initiator: Box::new(initiator), expected })
     }
 
     pub(super) const fn suite(&self) -> u8 {
         match self {
             Self::Plain { .. } => Suite::Plain.number(),
-            Self::Sealed { suite, .. } => suite.number(),
+            Self::Sealed { cipher, .. } => Suite::Sealed(*cipher).number(),
         }
     }
 
@@ -229,6 +254,14 @@ pub(super) struct Finished {
     pub(super) secured: Secured,
 }
 
+/// Whether a hello asks for what we do. Neither mode is ever talked down to the other.
+pub(super) fn suits(security: &Security, hello: &Hello<'_>) -> bool {
+    matches!(
+        (security, Suite::from_number(hello.suite)),
+        (Security::Plain, Some(Suite::Plain)) | (Security::Sealed(_), Some(Suite::Sealed(_)))
+    )
+}
+
 impl ServerKeying {
     /// Reads a hello, and makes up what the ANSWER carries: `said` is our connection id and parameters.
     pub(super) fn answer(
@@ -246,15 +279,19 @@ impl ServerKeying {
                 Ok((Self::Plain, [id, nonce, parameters].concat()))
             }
             (Security::Sealed(identity), Suite::Sealed(cipher)) => {
-                let prologue = prologue(suite, hello.client);
+                let prologue = prologue(suite, hello.cookie, hello.client);
                 let responder = Responder::read_1(identity, cipher, &prologue, hello.payload)?;
                 let answering = responder.write_2(said)?;
                 let message = answering.message().to_vec();
                 Ok((Self::Sealed(identity.clone(), Box::new(answering)), message))
             }
-            // Neither mode is ever talked down to the other.
             _ => Err(HandshakeError::Malformed),
         }
+    }
+
+    /// Whether the next FINISH costs more than it should, since somebody copied part of the right one.
+    pub(super) fn is_spoilt(&self) -> bool {
+        matches!(self, Self::Sealed(_, answering) if answering.is_spoilt())
     }
 
     /// Reads what a FINISH carries; nothing changes if it is not the client's.

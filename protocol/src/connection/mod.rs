@@ -1,5 +1,6 @@
 //! One connection: its handshake, its path, its packets and its exchanges.
 
+mod greeting;
 mod handshake;
 mod keying;
 mod packet;
@@ -13,8 +14,9 @@ use core::{
     time::Duration,
 };
 
+use greeting::Greeting;
 pub(crate) use handshake::Answering;
-use handshake::{Finishing, Greeting, Handshake};
+use handshake::{Finishing, Handshake};
 pub(crate) use keying::Authenticated;
 use keying::{ClientKeying, Protection};
 use path::Path;
@@ -28,8 +30,10 @@ use crate::{
     protect::Plain,
     random::Random,
     recovery::{Fate, Recovery, Repeat, Repeats, SentPacket},
-    wire::packet::ConnectionId,
+    wire::packet::{ConnectionId, TOKEN_LEN},
 };
+
+use subtle::ConstantTimeEq;
 
 /// Body bytes that a peer may have under way to us at first: 100 Mbit/s at 300 ms need no more.
 const INITIAL_WINDOW: u64 = 4 << 20;
@@ -49,6 +53,8 @@ pub(crate) struct Connection {
     protection: Protection,
     /// Who the peer is, once it has proved it.
     peer: Option<Authenticated>,
+    /// As a client: what the server's RESET will show.
+    reset_token: Option<[u8; TOKEN_LEN]>,
     path: Path,
     recovery: Recovery,
     repeats: Repeats,
@@ -168,6 +174,7 @@ impl Connection {
             // Until there are keys, nothing is sealed or opened.
             protection: Protection::Plain(Plain),
             peer: None,
+            reset_token: None,
             path,
             recovery: Recovery::new(now),
             repeats: Repeats::default(),
@@ -233,6 +240,19 @@ impl Connection {
     /// Smoothed round-trip time.
     pub(crate) const fn rtt(&self) -> Duration {
         self.path.rtt.smoothed()
+    }
+
+    /// As a client: where a RESET of this connection comes from, and the id that it names.
+    pub(crate) fn resettable_as(&self) -> Option<(SocketAddr, ConnectionId)> {
+        self.reset_token.map(|_| (self.path.remote, self.peer_id))
+    }
+
+    /// As a client: the server knows nothing of the connection any more, if that is the token.
+    pub(crate) fn on_reset(&mut self, token: &[u8; TOKEN_LEN], outbox: &mut Outbox) {
+        let is_right = self.reset_token.is_some_and(|own| own.ct_eq(token).into());
+        if is_right && self.is_established() {
+            self.die(Some(CloseReason::Reset), outbox);
+        }
     }
 
     /// Closes the connection as the application wants it.

@@ -10,6 +10,7 @@ use core::fmt;
 mod identity;
 mod keys;
 mod mac;
+mod siphash;
 #[cfg(test)]
 pub(crate) mod toy;
 
@@ -17,6 +18,8 @@ pub use identity::Identity;
 pub use keys::{KEY_LEN, Secret};
 
 pub use crate::PublicKey;
+pub(crate) use siphash::siphash;
+
 pub use mac::{MAC_LEN, Mac, Purpose};
 
 /// Bytes of the tag that an AEAD adds.

@@ -1,29 +1,28 @@
 //! Every connection behind one UDP socket.
 
+mod cookies;
+mod gate;
 mod half_open;
 mod session;
 mod slots;
+mod stateless;
+mod strangers;
 
 use alloc::collections::{BTreeSet, VecDeque};
 use core::net::{IpAddr, SocketAddr};
 
 use crate::{
     CloseReason, Config, ConnectionHandle, Event, FileDone, Instant, Source, Write,
-    connection::{Answering, Connection, Ids},
+    connection::{Connection, Ids},
     exchange::Outbox,
     expected::Expected,
     random::Random,
-    wire::packet::{self, ConnectionId, Hello, Packet, VERSION},
+    wire::packet::{ConnectionId, Packet},
 };
-use half_open::HalfOpen;
+use gate::Gate;
 pub use session::{Misuse, Opened, Session};
 use slots::Slots;
-
-/// Lists of versions that wait to be sent; whoever comes when all places are taken asks again.
-const MAX_VERSION_ANSWERS: usize = 16;
-
-/// Most connections that strangers can have open. An idle one costs some 4 KiB, so a flood of finished handshakes costs 32 MiB.
-const MAX_CONNECTIONS: usize = 8_192;
+use stateless::Stateless;
 
 /// Every connection behind one UDP socket: bytes and time go in, bytes and events come out.
 ///
@@ -35,13 +34,13 @@ pub struct Endpoint {
     config: Config,
     random: Random,
     connections: Slots,
-    half_open: HalfOpen,
+    gate: Gate,
     /// Those that may have something to send.
     ready: VecDeque<u32>,
     /// When to look at whose timers: never later than they are due.
     alarms: BTreeSet<(Instant, u32)>,
     outbox: Outbox,
-    versions: VecDeque<(SocketAddr, Option<IpAddr>, ConnectionId)>,
+    stateless: Stateless,
     shutting_down: bool,
 }
 
@@ -50,14 +49,14 @@ impl Endpoint {
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
         Self {
-            config,
             random: Random::new(seed),
             connections: Slots::default(),
-            half_open: HalfOpen::default(),
+            gate: Gate::new(&config, seed),
             ready: VecDeque::new(),
             alarms: BTreeSet::new(),
             outbox: Outbox::default(),
-            versions: VecDeque::new(),
+            stateless: Stateless::new(&config),
+            config,
             shutting_down: false,
         }
     }
@@ -113,81 +112,23 @@ impl Endpoint {
         now: Instant,
         datagram: Datagram<'d>,
     ) -> Option<Write<'d>> {
+        let from = (datagram.remote, datagram.local);
         let (to, number) = match Packet::decode(datagram.payload).ok()? {
             Packet::Data { to, number } => (to, number),
-            Packet::Hello(hello) => {
-                self.on_hello(now, (datagram.remote, datagram.local), &hello);
+            packet => {
+                self.on_handshake_packet(now, from, packet);
                 return None;
             }
-            Packet::Answer { to, payload } => {
-                let connection = self.connections.by_id(to)?;
-                if connection.remote() == datagram.remote {
-                    connection.on_answer(now, payload, &mut self.outbox);
-                    let slot = connection.handle.slot;
-                    self.touch(slot);
-                }
-                return None;
-            }
-            Packet::Finish { to, payload } => {
-                let connection = self.connections.by_id(to)?;
-                let out = (&mut self.random, &mut self.outbox);
-                connection.on_finish(now, datagram.remote, payload, out);
-                if connection.is_established() {
-                    self.half_open.remove(connection.handle.slot);
-                }
-                let slot = connection.handle.slot;
-                self.touch(slot);
-                return None;
-            }
-            Packet::Versions { to, spoken: false } => {
-                let connection = self.connections.by_id(to)?;
-                connection.on_versions(&mut self.outbox);
-                let slot = connection.handle.slot;
-                self.touch(slot);
-                return None;
-            }
-            Packet::Versions { .. } => return None,
         };
-        let connection = self.connections.by_id(to)?;
+        let Some(connection) = self.connections.by_id(to) else {
+            self.stateless.on_unknown(now, from, to, datagram.payload.len());
+            return None;
+        };
         let slot = connection.handle.slot;
         let random = &mut self.random;
         let write = connection.handle_packet(now, number, datagram, random, &mut self.outbox);
         self.touch(slot);
         write
-    }
-
-    fn on_hello(&mut self, now: Instant, from: (SocketAddr, Option<IpAddr>), hello: &Hello<'_>) {
-        let (remote, local) = from;
-        if !self.config.accept || self.shutting_down {
-            return;
-        }
-        if hello.version != VERSION {
-            if self.versions.len() < MAX_VERSION_ANSWERS {
-                self.versions.push_back((remote, local, hello.client));
-            }
-            return;
-        }
-        if let Some(slot) = self.half_open.find(remote, hello.client) {
-            if let Some(connection) = self.connections.get_mut(slot) {
-                connection.on_hello_again();
-                self.touch(slot);
-            }
-            return;
-        }
-        if self.half_open.is_full() || self.connections.len() >= MAX_CONNECTIONS {
-            return;
-        }
-        let (handle, own) = self.connections.reserve(&mut self.random);
-        let ids = Ids { handle, own, peer: hello.client };
-        match Answering::new(now, &self.config, own, hello) {
-            Ok(answering) => {
-                let connection = Connection::accept(now, &self.config, ids, from, answering);
-                self.connections.fill(connection);
-                self.half_open.insert(remote, hello.client, handle.slot);
-                self.touch(handle.slot);
-            }
-            Err(_) => self.connections.release(handle.slot),
-        }
     }
 
     /// Lets every timer that is due fire. Early or repeated calls do nothing.
@@ -251,9 +192,8 @@ impl Endpoint {
         source: &mut impl Source,
         out: &mut [u8],
     ) -> Option<Transmit> {
-        if let Some((remote, local, to)) = self.versions.pop_front() {
-            let len = packet::write_versions(out, to)?;
-            return Some(Transmit { remote, local, ecn: None, len, segment_len: len });
+        if let Some(transmit) = self.stateless.poll(out) {
+            return Some(transmit);
         }
         while let Some(slot) = self.ready.pop_front() {
             let Some(connection) = self.connections.get_mut(slot) else { continue };
@@ -298,7 +238,7 @@ impl Endpoint {
             if let Some(at) = connection.armed.take() {
                 self.alarms.remove(&(at, slot));
             }
-            self.half_open.remove(slot);
+            self.gate.close(slot);
             self.connections.release(slot);
             return;
         }

@@ -1,6 +1,7 @@
 //! The connections of an endpoint, found by handle or by connection id without a search.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+use core::net::SocketAddr;
 
 use crate::{ConnectionHandle, connection::Connection, random::Random, wire::packet::ConnectionId};
 
@@ -15,6 +16,8 @@ const MAX_SLOTS: u32 = 1 << 24;
 pub(super) struct Slots {
     slots: Vec<Slot>,
     free: Vec<u32>,
+    /// Those of clients, by the server's address and the server's id of them, which is all that a RESET names.
+    by_peer_id: BTreeMap<(SocketAddr, ConnectionId), u32>,
 }
 
 #[derive(Debug, Default)]
@@ -46,7 +49,10 @@ impl Slots {
     /// Frees a slot.
     pub(super) fn release(&mut self, slot: u32) {
         if let Some(place) = self.slots.get_mut(slot as usize) {
-            place.connection = None;
+            let key = place.connection.take().and_then(|connection| connection.resettable_as());
+            if let Some(key) = key.filter(|key| self.by_peer_id.get(key) == Some(&slot)) {
+                self.by_peer_id.remove(&key);
+            }
             // A slot whose generations are used up is never used again.
             if let Some(next) = place.generation.checked_add(1).filter(|next| *next < u32::MAX) {
                 place.generation = next;
@@ -76,6 +82,23 @@ impl Slots {
     pub(super) fn by_id(&mut self, id: ConnectionId) -> Option<&mut Connection> {
         let slot = u32::try_from(id.0 >> SLOT_SHIFT).ok()?;
         self.get_mut(slot).filter(|connection| connection.own_id() == id)
+    }
+
+    /// Remembers how the RESET of a connection would name it. A server that gives two the same id has itself to blame.
+    pub(super) fn note_resettable(&mut self, slot: u32) {
+        if let Some(key) = self.get_mut(slot).and_then(|connection| connection.resettable_as()) {
+            self.by_peer_id.insert(key, slot);
+        }
+    }
+
+    /// The connection to the server at `remote` that goes by `id` there, if its RESET would be known.
+    pub(super) fn by_peer_id(
+        &mut self,
+        remote: SocketAddr,
+        id: ConnectionId,
+    ) -> Option<&mut Connection> {
+        let slot = self.by_peer_id.get(&(remote, id)).copied()?;
+        self.get_mut(slot)
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Connection> {

@@ -2,7 +2,8 @@
 //!
 //! Both limiters are asked before any costly step, in constant memory: [`RateLimiter`] before a public-key operation or a
 //! guess, [`Occupancy`] before state that lasts. Addresses that are not validated can be forged, so that a flood would use
-//! up what belongs to others: ask for those only as long as [`RateLimiter::is_busy`] says no, and for a cookie then.
+//! up what belongs to others: have limiters of their own for those, ask them only as long as [`RateLimiter::is_busy`] says no, and
+//! for a cookie from then on.
 
 mod occupancy;
 mod prefix;

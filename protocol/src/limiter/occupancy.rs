@@ -20,6 +20,9 @@ impl OccupancyLimits {
     /// For half-open handshakes, which take up to 2 KiB for up to 10 s. An address may have as many as the people behind
     /// one address translator need, a network a quarter of all.
     pub const HALF_OPEN: Self = Self { host: 64, site: 256, global: 1_024 };
+
+    /// For those of clients that did not prove their address: so many may be under way before it counts as a flood.
+    pub const UNPROVEN: Self = Self { host: 16, site: 64, global: 256 };
 }
 
 /// Counts what is there at a time for each address, each network, and all together.
@@ -45,7 +48,7 @@ impl Occupancy {
     pub fn enter(&mut self, address: IpAddr) -> Result<(), Limited> {
         let (host, site) = (Prefix::of_host(address), Prefix::of_site(address));
         let count = |map: &BTreeMap<_, u32>, prefix| map.get(&prefix).copied().unwrap_or(0);
-        if self.total >= self.limits.global {
+        if self.is_full() {
             return Err(Limited::Global);
         }
         if count(&self.sites, site) >= self.limits.site {
@@ -77,6 +80,12 @@ impl Occupancy {
                 }
             }
         }
+    }
+
+    /// Whether there is no room for anybody.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.total >= self.limits.global
     }
 
     /// How many are there.

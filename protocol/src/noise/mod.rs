@@ -225,6 +225,13 @@ impl Answering {
         &self.message
     }
 
+    /// Whether a third message was read that only begins like the right one, so that reading the next one takes three
+    /// public-key operations more.
+    #[must_use]
+    pub const fn is_spoilt(&self) -> bool {
+        self.state.is_none()
+    }
+
     /// Reads a third message. Its key is checked before the one public-key operation that follows; only who copied it
     /// from the right message gets further, and makes us repeat those of the second.
     ///

@@ -26,6 +26,8 @@ const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
 const CLIENT: ConnectionId = ConnectionId(0x0000_0000_c11e_0001);
 const SERVER: ConnectionId = ConnectionId(0x0000_0000_5e47_0002);
 const NONCE: [u8; 16] = *b"sixteen of bytes";
+const COOKIE: [u8; 16] = *b"made for you now";
+const RESET_TOKEN: [u8; 16] = *b"nothing is known";
 const TOKEN: [u8; 8] = *b"8 bytes!";
 
 /// The blocks that are fenced with "```vector NAME", by name: hex digits, `00*N` for N zeros, and comments behind `#`.
@@ -80,6 +82,7 @@ fn parameters() -> Parameters {
         idle_timeout: Duration::from_secs(30),
         credit: Credit { body: 4 << 20, exchanges: 256, messages: 256 << 10 },
         body_window: 2 << 20,
+        reset_token: None,
     }
 }
 
@@ -97,15 +100,18 @@ fn name(bytes: &[u8]) -> Name {
 
 const fn packet_name(packet: &Packet<'_>) -> &'static str {
     match packet {
+        Packet::Hello(hello) if !hello.cookie.is_empty() => "packet-hello-with-cookie",
         Packet::Hello(_) => "packet-hello",
         Packet::Answer { .. } => "packet-answer",
         Packet::Finish { .. } => "packet-finish",
+        Packet::Retry { .. } => "packet-retry",
+        Packet::Reset { .. } => "packet-reset",
         Packet::Versions { .. } => "packet-versions",
         Packet::Data { .. } => "packet-data",
     }
 }
 
-fn packets() -> [(Vec<u8>, Packet<'static>); 5] {
+fn packets() -> [(Vec<u8>, Packet<'static>); 8] {
     fn sized(write: impl FnOnce(&mut [u8]) -> Option<usize>) -> Vec<u8> {
         let mut buf = vec![0; MIN_DATAGRAM];
         let len = write(&mut buf).unwrap();
@@ -120,9 +126,23 @@ fn packets() -> [(Vec<u8>, Packet<'static>); 5] {
         Plain.seal(5, packet::DATA_HEADER, &mut buf[..len + Plain.tag_len()]).unwrap();
         Some(len + Plain.tag_len())
     });
-    let hello = Hello { version: VERSION, suite: 0, client: CLIENT, payload: &NONCE };
+    let hello =
+        |cookie| Hello { version: VERSION, suite: 0, client: CLIENT, cookie, payload: &NONCE };
+    let hello_with = |cookie| {
+        let bytes = sized(|buf| packet::write_hello(buf, 0, CLIENT, cookie, &NONCE));
+        (bytes, Packet::Hello(hello(cookie)))
+    };
     [
-        (sized(|buf| packet::write_hello(buf, 0, CLIENT, &NONCE)), Packet::Hello(hello)),
+        hello_with(&[]),
+        hello_with(&COOKIE),
+        (
+            sized(|buf| packet::write_retry(buf, CLIENT, &COOKIE)),
+            Packet::Retry { to: CLIENT, cookie: &COOKIE },
+        ),
+        (
+            sized(|buf| packet::write_reset(buf, SERVER, &RESET_TOKEN)),
+            Packet::Reset { unknown: SERVER, token: RESET_TOKEN },
+        ),
         (
             sized(|buf| packet::write_answer(buf, CLIENT, answer)),
             Packet::Answer { to: CLIENT, payload: answer },
@@ -273,9 +293,12 @@ fn packets_are_as_documented() {
 
 #[test]
 fn parameters_are_as_documented() {
-    let bytes = written(|w| parameters().write(w));
-    check_written(&vectors(), "parameters", &bytes);
-    assert_eq!(Parameters::read(&mut Reader::new(&bytes)), Ok(parameters()));
+    let with_token = Parameters { reset_token: Some(RESET_TOKEN), ..parameters() };
+    for (name, parameters) in [("parameters", parameters()), ("parameters-sealed", with_token)] {
+        let bytes = written(|w| parameters.write(w));
+        check_written(&vectors(), name, &bytes);
+        assert_eq!(Parameters::read(&mut Reader::new(&bytes)), Ok(parameters));
+    }
 }
 
 #[test]
@@ -341,9 +364,10 @@ fn a_listing_is_as_documented() {
 /// A vector that no test compares would be free to be wrong.
 #[test]
 fn every_vector_of_the_document_is_compared() {
-    let mut names: Vec<String> = ["parameters", "listing", "frame-ack", "frame-ack-partial"]
-        .map(|name| name.to_string())
-        .into();
+    let mut names: Vec<String> =
+        ["parameters", "parameters-sealed", "listing", "frame-ack", "frame-ack-partial"]
+            .map(|name| name.to_string())
+            .into();
     names.extend(packets().iter().map(|(_, packet)| packet_name(packet).to_string()));
     names.extend(frames().iter().map(|frame| frame_name(frame).to_string()));
     names.extend(messages().iter().map(|message| message_name(message).to_string()));

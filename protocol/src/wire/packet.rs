@@ -1,7 +1,10 @@
 //! Packets: what every datagram starts with, and the handshake's (docs/protocol.md, "Packets").
 
 use super::cursor::{Malformed, Reader, VARINT_MAX, Writer};
-use crate::protect::{CRC_LEN, add_checksum, check_checksum};
+use crate::{
+    crypto::MAC_LEN,
+    protect::{CRC_LEN, add_checksum, check_checksum},
+};
 
 /// The version of the protocol that this crate speaks.
 pub(crate) const VERSION: u32 = 1;
@@ -10,10 +13,18 @@ pub(crate) const VERSION: u32 = 1;
 pub(crate) const MIN_DATAGRAM: usize = 1200;
 /// Longest payload of a handshake packet: parameters take some 60 bytes, a Noise message some 130 more.
 const MAX_HANDSHAKE_PAYLOAD: usize = 512;
+/// Longest cookie: only the server that made it reads it, and other servers may want more than our 16 bytes.
+pub(crate) const MAX_COOKIE: usize = 64;
+/// Bytes of the token of a RESET.
+pub(crate) const TOKEN_LEN: usize = MAC_LEN;
+/// Bytes of a RESET; what it answers is longer.
+pub(crate) const RESET_LEN: usize = 9 + TOKEN_LEN + CRC_LEN;
 
 const HELLO: u8 = 1;
 const ANSWER: u8 = 2;
 const FINISH: u8 = 3;
+const RETRY: u8 = 4;
+const RESET: u8 = 5;
 const VERSIONS: u8 = 6;
 const DATA: u8 = 7;
 
@@ -33,6 +44,10 @@ pub(crate) enum Packet<'a> {
     Answer { to: ConnectionId, payload: &'a [u8] },
     /// The client's confirmation.
     Finish { to: ConnectionId, payload: &'a [u8] },
+    /// The server's wish to see this cookie in the hello before it looks any further.
+    Retry { to: ConnectionId, cookie: &'a [u8] },
+    /// The server knows no connection of this id, its own; only who made the connection has the token.
+    Reset { unknown: ConnectionId, token: [u8; TOKEN_LEN] },
     /// The versions that the server speaks, in answer to a hello of another.
     Versions { to: ConnectionId, spoken: bool },
     /// Everything after the handshake: opened with the connection's keys.
@@ -45,6 +60,8 @@ pub(crate) struct Hello<'a> {
     pub(crate) version: u32,
     pub(crate) suite: u8,
     pub(crate) client: ConnectionId,
+    /// That of a RETRY; empty without one.
+    pub(crate) cookie: &'a [u8],
     pub(crate) payload: &'a [u8],
 }
 
@@ -73,6 +90,14 @@ impl<'a> Packet<'a> {
             HELLO if to == ConnectionId(0) => read_hello(&mut reader).map(Self::Hello),
             ANSWER => Ok(Self::Answer { to, payload: read_only_payload(reader)? }),
             FINISH => Ok(Self::Finish { to, payload: read_only_payload(reader)? }),
+            RETRY => match reader.prefixed(MAX_COOKIE)? {
+                [] => Err(Malformed),
+                cookie => reader.finish().map(|()| Self::Retry { to, cookie }),
+            },
+            RESET => {
+                let token = reader.array()?;
+                reader.finish().map(|()| Self::Reset { unknown: to, token })
+            }
             VERSIONS => {
                 let mut spoken = false;
                 while !reader.is_empty() {
@@ -91,15 +116,14 @@ fn read_hello<'a>(r: &mut Reader<'a>) -> Result<Hello<'a>, Malformed> {
     let client = ConnectionId(r.u64()?);
     if version != VERSION {
         // What follows is for that version to say.
-        return Ok(Hello { version, suite, client, payload: &[] });
+        return Ok(Hello { version, suite, client, cookie: &[], payload: &[] });
     }
-    // The cookie of a RETRY stands here; this version never asks for one.
-    r.prefixed(0)?;
+    let cookie = r.prefixed(MAX_COOKIE)?;
     let payload = r.prefixed(MAX_HANDSHAKE_PAYLOAD)?;
     if r.take_rest().iter().any(|&padding| padding != 0) {
         return Err(Malformed);
     }
-    Ok(Hello { version, suite, client, payload })
+    Ok(Hello { version, suite, client, cookie, payload })
 }
 
 fn read_only_payload(mut r: Reader<'_>) -> Result<&[u8], Malformed> {
@@ -113,6 +137,7 @@ pub(crate) fn write_hello(
     out: &mut [u8],
     suite: u8,
     client: ConnectionId,
+    cookie: &[u8],
     payload: &[u8],
 ) -> Option<usize> {
     let out = out.get_mut(..MIN_DATAGRAM)?;
@@ -123,7 +148,7 @@ pub(crate) fn write_hello(
     w.u32(VERSION);
     w.u8(suite);
     w.u64(client.0);
-    w.prefixed(&[]);
+    w.prefixed(cookie);
     w.prefixed(payload);
     let len = w.finish()?;
     if len > MIN_DATAGRAM - CRC_LEN {
@@ -141,6 +166,20 @@ pub(crate) fn write_answer(out: &mut [u8], to: ConnectionId, payload: &[u8]) -> 
 /// Writes a finish; gives its length.
 pub(crate) fn write_finish(out: &mut [u8], to: ConnectionId, payload: &[u8]) -> Option<usize> {
     write_checked(out, FINISH, to, |w| w.prefixed(payload))
+}
+
+/// Writes a request for a hello with this cookie; gives its length.
+pub(crate) fn write_retry(out: &mut [u8], to: ConnectionId, cookie: &[u8]) -> Option<usize> {
+    write_checked(out, RETRY, to, |w| w.prefixed(cookie))
+}
+
+/// Writes that no connection has this id of ours; gives its length, [`RESET_LEN`].
+pub(crate) fn write_reset(
+    out: &mut [u8],
+    unknown: ConnectionId,
+    token: &[u8; TOKEN_LEN],
+) -> Option<usize> {
+    write_checked(out, RESET, unknown, |w| w.bytes(token))
 }
 
 /// Writes the list of versions; gives its length.
@@ -182,7 +221,7 @@ mod tests {
     #[test]
     fn a_short_hello_is_noise() {
         let mut buf = vec![0; MIN_DATAGRAM];
-        write_hello(&mut buf, 0, ConnectionId(5), b"nonce").unwrap();
+        write_hello(&mut buf, 0, ConnectionId(5), b"", b"nonce").unwrap();
         assert!(matches!(Packet::decode(&buf), Ok(Packet::Hello(h)) if h.payload == b"nonce"));
         let mut short = buf[..MIN_DATAGRAM - 1].to_vec();
         add_checksum(&mut short);
@@ -195,6 +234,24 @@ mod tests {
         let len = write_answer(&mut buf, ConnectionId(5), &[1; MAX_HANDSHAKE_PAYLOAD]).unwrap();
         assert!(len < MIN_DATAGRAM);
         assert!(write_versions(&mut buf, ConnectionId(1)).unwrap() < len);
+        assert!(write_retry(&mut buf, ConnectionId(1), &[1; MAX_COOKIE]).unwrap() < len);
+        assert_eq!(write_reset(&mut buf, ConnectionId(1), &[1; TOKEN_LEN]), Some(RESET_LEN));
+    }
+
+    #[test]
+    fn a_retry_has_a_cookie_and_a_reset_a_token() {
+        let mut buf = vec![0; 200];
+        for (len, fine) in [(0, false), (1, true), (MAX_COOKIE, true), (MAX_COOKIE + 1, false)] {
+            let len = write_retry(&mut buf, ConnectionId(9), &[7; 100][..len]).unwrap();
+            assert_eq!(Packet::decode(&buf[..len]).is_ok(), fine);
+        }
+        let token = [3; TOKEN_LEN];
+        let len = write_reset(&mut buf, ConnectionId(9), &token).unwrap();
+        let reset = Packet::Reset { unknown: ConnectionId(9), token };
+        assert_eq!(Packet::decode(&buf[..len]), Ok(reset));
+        let mut longer = [&buf[..len], &[0]].concat();
+        add_checksum(&mut longer);
+        assert_eq!(Packet::decode(&longer), Err(Malformed));
     }
 
     #[test]
@@ -227,12 +284,17 @@ mod tests {
         }
 
         #[test]
-        fn handshake_packets_come_back(id in any::<u64>(), payload in prop::collection::vec(any::<u8>(), 0..MAX_HANDSHAKE_PAYLOAD)) {
+        fn handshake_packets_come_back(
+            id in any::<u64>(),
+            cookie in prop::collection::vec(any::<u8>(), 0..MAX_COOKIE),
+            payload in prop::collection::vec(any::<u8>(), 0..MAX_HANDSHAKE_PAYLOAD),
+        ) {
             let mut buf: Vec<u8> = vec![0; MIN_DATAGRAM];
             let len = write_answer(&mut buf, ConnectionId(id), &payload).unwrap();
             prop_assert_eq!(Packet::decode(&buf[..len]), Ok(Packet::Answer { to: ConnectionId(id), payload: &payload }));
-            let len = write_hello(&mut buf, 0, ConnectionId(id), &payload).unwrap();
-            let hello = Hello { version: VERSION, suite: 0, client: ConnectionId(id), payload: &payload };
+            let len = write_hello(&mut buf, 0, ConnectionId(id), &cookie, &payload).unwrap();
+            let (client, cookie) = (ConnectionId(id), &cookie[..]);
+            let hello = Hello { version: VERSION, suite: 0, client, cookie, payload: &payload };
             prop_assert_eq!(Packet::decode(&buf[..len]), Ok(Packet::Hello(hello)));
         }
     }

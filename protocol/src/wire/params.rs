@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::{
     cursor::{Malformed, Reader, VARINT_MAX, Writer},
     frame::Credit,
-    packet::MIN_DATAGRAM,
+    packet::{MIN_DATAGRAM, TOKEN_LEN},
 };
 
 const MAX_DATAGRAM: u64 = 1;
@@ -14,6 +14,7 @@ const BODY_CREDIT: u64 = 3;
 const EXCHANGES: u64 = 4;
 const MESSAGE_CREDIT: u64 = 5;
 const WINDOW_OF_A_BODY: u64 = 6;
+const RESET_TOKEN: u64 = 7;
 
 /// Shortest idle timeout that is believed: below it ordinary blackouts would end connections.
 const MIN_IDLE_TIMEOUT_MS: u64 = 1_000;
@@ -33,6 +34,8 @@ pub(crate) struct Parameters {
     pub(crate) credit: Credit,
     /// What may be sent of each body at first.
     pub(crate) body_window: u64,
+    /// What a server's RESET of this connection will carry.
+    pub(crate) reset_token: Option<[u8; TOKEN_LEN]>,
 }
 
 impl Parameters {
@@ -54,12 +57,17 @@ impl Parameters {
             let len = value_writer.finish().unwrap_or_default();
             w.prefixed(bytes.get(..len).unwrap_or_default());
         }
+        if let Some(token) = &self.reset_token {
+            w.varint(RESET_TOKEN);
+            w.prefixed(token);
+        }
     }
 
     /// Reads all that is left. Numbers must rise, so that none comes twice; each known one must be there and in
     /// its range; unknown ones are skipped.
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
         let mut values = [None; 7];
+        let mut reset_token = None;
         let mut last = None;
         while !r.is_empty() {
             let number = r.varint()?;
@@ -68,6 +76,10 @@ impl Parameters {
             }
             last = Some(number);
             let mut value = Reader::new(r.prefixed(MAX_UNKNOWN)?);
+            if number == RESET_TOKEN {
+                reset_token = Some(value.array()?);
+                value.finish()?;
+            }
             let known = usize::try_from(number).ok().and_then(|n| values.get_mut(n));
             if let Some(place) = known.filter(|_| number != 0) {
                 *place = Some(value.varint()?);
@@ -89,6 +101,7 @@ impl Parameters {
                 messages: get(MESSAGE_CREDIT, 0..=VARINT_MAX)?,
             },
             body_window: get(WINDOW_OF_A_BODY, 0..=VARINT_MAX)?,
+            reset_token,
         })
     }
 }
@@ -102,13 +115,14 @@ mod tests {
     fn parameters() -> impl Strategy<Value = Parameters> {
         let any = || 0..=VARINT_MAX;
         let millis = MIN_IDLE_TIMEOUT_MS..=MAX_IDLE_TIMEOUT_MS;
-        (1200u16.., millis, any(), any(), any(), any()).prop_map(|(size, ms, a, b, c, w)| {
-            Parameters {
-                max_datagram: size,
-                idle_timeout: Duration::from_millis(ms),
-                credit: Credit { body: a, exchanges: b, messages: c },
-                body_window: w,
-            }
+        let token = prop::option::of(prop::array::uniform16(0u8..));
+        let all = (1200u16.., millis, any(), any(), any(), any(), token);
+        all.prop_map(|(size, ms, a, b, c, w, reset_token)| Parameters {
+            max_datagram: size,
+            idle_timeout: Duration::from_millis(ms),
+            credit: Credit { body: a, exchanges: b, messages: c },
+            body_window: w,
+            reset_token,
         })
     }
 
@@ -125,7 +139,9 @@ mod tests {
         fn parameters_come_back_but_not_cut(parameters in parameters()) {
             let bytes = encode(&parameters);
             prop_assert_eq!(Parameters::read(&mut Reader::new(&bytes)), Ok(parameters));
-            for cut in 0..bytes.len() {
+            // The token is the last, and may be missing.
+            let whole = bytes.len() - parameters.reset_token.map_or(0, |_| TOKEN_LEN + 2);
+            for cut in (0..bytes.len()).filter(|cut| *cut != whole) {
                 prop_assert_eq!(Parameters::read(&mut Reader::new(&bytes[..cut])), Err(Malformed));
             }
         }
@@ -136,7 +152,7 @@ mod tests {
         }
 
         #[test]
-        fn unknown_ones_are_skipped_and_doubles_refused(parameters in parameters(), number in 7u64..1000) {
+        fn unknown_ones_are_skipped_and_doubles_refused(parameters in parameters(), number in 8u64..1000) {
             let mut bytes = encode(&parameters);
             let mut buf = [0; 20];
             let mut w = Writer::new(&mut buf);
@@ -154,5 +170,24 @@ mod tests {
     fn a_value_out_of_range_is_refused() {
         let bytes = [1, 2, 0x44, 0xaf, 2, 2, 0x43, 0xe8];
         assert_eq!(Parameters::read(&mut Reader::new(&bytes)), Err(Malformed));
+    }
+
+    #[test]
+    fn a_token_of_another_length_is_refused() {
+        let parameters = Parameters {
+            max_datagram: 1200,
+            idle_timeout: Duration::from_secs(1),
+            credit: Credit { body: 0, exchanges: 0, messages: 0 },
+            body_window: 0,
+            reset_token: Some([9; TOKEN_LEN]),
+        };
+        let bytes = encode(&parameters);
+        let before = bytes.len() - TOKEN_LEN - 1;
+        for len in (0..=32).filter(|len| *len != TOKEN_LEN) {
+            let mut bytes = bytes[..before].to_vec();
+            bytes.push(len as u8);
+            bytes.resize(bytes.len() + len, 9);
+            assert_eq!(Parameters::read(&mut Reader::new(&bytes)), Err(Malformed), "{len}");
+        }
     }
 }

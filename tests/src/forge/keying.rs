@@ -8,10 +8,10 @@ use gannet_protocol::{
 };
 
 use super::{
-    frame::{Frame, put_varint, varint},
+    frame::{Frame, varint},
     packet::{
-        ANSWER, DATA, DATA_HEADER, FINISH, HELLO, MIN_DATAGRAM, Parameters, all_frames, data,
-        data_header, data_parts, handshake, handshake_payload, seal,
+        ANSWER, DATA, DATA_HEADER, FINISH, Parameters, all_frames, data, data_header, data_parts,
+        handshake, handshake_payload, hello_with,
     },
     peer::{answer, finish, hello, server_of},
 };
@@ -101,10 +101,10 @@ impl Greeting {
         match mode {
             Mode::Plain => Self { hello: hello(client), initiator: None },
             Mode::Sealed => {
-                let header = sealed_hello(client, &[]);
-                let begin =
-                    Initiator::new(&client_identity(), CIPHER, &prologue(&header), b"").unwrap();
-                Self { hello: sealed_hello(client, begin.message()), initiator: Some(begin) }
+                let prologue = prologue(&hello_with(SUITE, client, b"", b""));
+                let begin = Initiator::new(&client_identity(), CIPHER, &prologue, b"").unwrap();
+                let hello = hello_with(SUITE, client, b"", begin.message());
+                Self { hello, initiator: Some(begin) }
             }
         }
     }
@@ -131,21 +131,6 @@ impl Greeting {
         let server = u64::from_be_bytes(id);
         Some((server, handshake(FINISH, server, &message), Protection::sealed(keys)))
     }
-}
-
-/// A hello of the sealed suite.
-#[must_use]
-fn sealed_hello(client: u64, payload: &[u8]) -> Vec<u8> {
-    let mut packet = vec![HELLO];
-    packet.extend_from_slice(&[0; 8]);
-    packet.extend_from_slice(&1_u32.to_be_bytes());
-    packet.push(SUITE);
-    packet.extend_from_slice(&client.to_be_bytes());
-    packet.push(0);
-    put_varint(&mut packet, payload.len() as u64);
-    packet.extend_from_slice(payload);
-    packet.resize(MIN_DATAGRAM - 4, 0);
-    seal(packet)
 }
 
 /// A server that answered a hello.

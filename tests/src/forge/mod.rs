@@ -10,7 +10,10 @@ mod peer;
 pub use frame::{Ack, Frame, ack, put_varint, varint};
 pub use keying::{Mode, server_identity};
 pub use packet::{
-    ANSWER, DATA, FINISH, HELLO, MIN_DATAGRAM, Parameters, VERSIONS, data, data_header, data_parts,
-    frames, hello_of_version, is_intact, seal,
+    ANSWER, DATA, FINISH, HELLO, MIN_DATAGRAM, Parameters, RESET, RETRY, VERSIONS, cookie_of, data,
+    data_header, data_parts, frames, hello_of_version, hello_with, is_intact, retry, seal,
 };
-pub use peer::{ForgedClient, ForgedServer, answer, finish, hello, server_of};
+pub use peer::{
+    ForgedClient, ForgedServer, answer, finish, hello, hello_with_cookie, sealed_hello, server_of,
+    stranger,
+};

@@ -8,6 +8,10 @@ pub const HELLO: u8 = 1;
 pub const ANSWER: u8 = 2;
 /// The type of the client's confirmation.
 pub const FINISH: u8 = 3;
+/// The type of the server's request for a cookie.
+pub const RETRY: u8 = 4;
+/// The type of the server's word that it knows no such connection.
+pub const RESET: u8 = 5;
 /// The type of the list of versions.
 pub const VERSIONS: u8 = 6;
 /// The type of all other packets.
@@ -104,12 +108,23 @@ pub fn data_header(packet: &[u8]) -> Option<(u64, u64)> {
 /// A hello of any version.
 #[must_use]
 pub fn hello_of_version(version: u32, client: u64, payload: &[u8]) -> Vec<u8> {
+    any_hello((version, 0), client, &[], payload)
+}
+
+/// A hello of this version, of any suite and with any cookie.
+#[must_use]
+pub fn hello_with(suite: u8, client: u64, cookie: &[u8], payload: &[u8]) -> Vec<u8> {
+    any_hello((1, suite), client, cookie, payload)
+}
+
+fn any_hello((version, suite): (u32, u8), client: u64, cookie: &[u8], payload: &[u8]) -> Vec<u8> {
     let mut packet = vec![HELLO];
     packet.extend_from_slice(&[0; 8]);
     packet.extend_from_slice(&version.to_be_bytes());
-    packet.push(0);
+    packet.push(suite);
     packet.extend_from_slice(&client.to_be_bytes());
-    packet.push(0);
+    put_varint(&mut packet, cookie.len() as u64);
+    packet.extend_from_slice(cookie);
     put_varint(&mut packet, payload.len() as u64);
     packet.extend_from_slice(payload);
     packet.resize(MIN_DATAGRAM - CHECKSUM, 0);
@@ -171,6 +186,19 @@ pub(super) fn handshake_payload(packet: &[u8]) -> Option<(u64, &[u8])> {
     let mut rest = packet.get(9..packet.len() - CHECKSUM)?;
     let len = varint(&mut rest)?;
     Some((to, rest.get(..usize::try_from(len).ok()?)?))
+}
+
+/// The cookie that a server asks for, if the packet does.
+#[must_use]
+pub fn cookie_of(packet: &[u8]) -> Option<Vec<u8>> {
+    let (_, cookie) = handshake_payload(packet).filter(|_| packet.first() == Some(&RETRY))?;
+    Some(cookie.to_vec())
+}
+
+/// A request for a hello with this cookie.
+#[must_use]
+pub fn retry(to: u64, cookie: &[u8]) -> Vec<u8> {
+    handshake(RETRY, to, cookie)
 }
 
 /// Writes a handshake packet.

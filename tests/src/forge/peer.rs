@@ -1,13 +1,19 @@
 //! Peers that say whatever a test wants, to a server or a client of a world.
 
-use std::{cell::RefCell, net::SocketAddr, rc::Rc};
+use std::{
+    cell::RefCell,
+    net::{Ipv4Addr, SocketAddr},
+    rc::Rc,
+};
 
 use gannet_protocol::crypto::Identity;
 
 use super::{
     frame::Frame,
     keying::{Answering, Greeting, Mode, Protection, server_identity},
-    packet::{ANSWER, FINISH, HELLO, Parameters, handshake, handshake_payload, hello_of_version},
+    packet::{
+        ANSWER, FINISH, HELLO, Parameters, cookie_of, handshake, handshake_payload, hello_with,
+    },
 };
 use crate::world::{ClientId, Direction, World};
 
@@ -17,7 +23,27 @@ const NONCE: [u8; 16] = *b"a forged nonce!!";
 /// A hello of this version of the protocol.
 #[must_use]
 pub fn hello(client: u64) -> Vec<u8> {
-    hello_of_version(1, client, &NONCE)
+    hello_with_cookie(client, &[])
+}
+
+/// The same with a cookie.
+#[must_use]
+pub fn hello_with_cookie(client: u64, cookie: &[u8]) -> Vec<u8> {
+    hello_with(0, client, cookie, &NONCE)
+}
+
+/// A hello for sealed packets, whose key is whatever the number makes of it; so is the client's id.
+#[must_use]
+pub fn sealed_hello(number: u32, cookie: &[u8]) -> Vec<u8> {
+    let mut key = [9; 32];
+    key[..4].copy_from_slice(&number.to_be_bytes());
+    hello_with(1, u64::from(number), cookie, &key)
+}
+
+/// An address where nobody of a world is, each in a network of its own.
+#[must_use]
+pub fn stranger(number: u32) -> SocketAddr {
+    SocketAddr::new(Ipv4Addr::from(0x6400_0001 + (number << 8)).into(), 4000)
 }
 
 /// A confirmation.
@@ -96,10 +122,14 @@ impl ForgedClient {
         Self { address, server, number: 0, protection: RefCell::new(Protection::Plain) }
     }
 
-    /// Says hello; gives the id that the server answers with.
+    /// Says hello, with a cookie if the server asks for one; gives the id that the server answers with.
     pub fn greet(world: &mut World, address: SocketAddr) -> Option<u64> {
         world.spoof(address, &hello(77));
-        let answers = world.take_strays(address);
+        let mut answers = world.take_strays(address);
+        if let Some(cookie) = answers.iter().find_map(|packet| cookie_of(packet)) {
+            world.spoof(address, &hello_with_cookie(77, &cookie));
+            answers = world.take_strays(address);
+        }
         answers.iter().find_map(|packet| server_of(packet))
     }
 

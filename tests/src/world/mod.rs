@@ -185,6 +185,15 @@ impl World {
         &mut self.server.host
     }
 
+    /// The server dies without a word, and starts again at the same address with the same files.
+    pub fn restart_server(&mut self, mut config: Config) {
+        config.accept = true;
+        // A number that no client has.
+        let node = Node::new(config, self.seed, u64::MAX);
+        let old = std::mem::replace(&mut self.server, node);
+        self.server.host.files = old.host.files;
+    }
+
     /// A client.
     #[must_use]
     pub fn client(&self, client: ClientId) -> &Host {
