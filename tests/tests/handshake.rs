@@ -391,7 +391,7 @@ fn packets_that_overtake_the_handshake() {
     let mut world = World::new(13);
     world.server_mut().files.insert(&name("file"), Content::pattern(1, 1000));
     let server = ForgedClient::greet(&mut world, stranger(1)).unwrap();
-    let mut forged = ForgedClient { address: stranger(1), server, number: 0 };
+    let mut forged = ForgedClient::plain(stranger(1), server);
     forged.send(&mut world, &[get(0, "file")]);
     for _ in 0..1000 {
         forged.send(&mut world, &[Frame::Ping]);
