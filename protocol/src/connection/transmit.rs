@@ -4,7 +4,7 @@ use super::{
     Connection, State,
     handshake::Handshake,
     packet::{Batch, PacketBuilder},
-    path::{Challenge, EcnState},
+    path::{Challenge, EcnState, MIN_ALLOWANCE},
 };
 use crate::{
     Ecn, Event, Instant, Protect, Source, Transmit, Unread,
@@ -22,6 +22,9 @@ const SMALL_AFTER_PTOS: u32 = 2;
 /// A side that only acknowledges asks for an acknowledgement itself after so many packets and a round trip. It must be more
 /// than one, or two idle sides would ask each other for ever (RFC 9000, section 13.2.4).
 const QUIET_PACKETS: u32 = 8;
+
+/// Bytes of a CLOSE frame: its type and a code.
+const LONGEST_CLOSE: usize = 9;
 
 /// What was written into a packet so far.
 #[derive(Debug, Default)]
@@ -100,9 +103,17 @@ impl Connection {
         }
         let code = closing.code.code();
         let number = self.recovery.next_number();
-        let buf = out.get_mut(..MIN_DATAGRAM)?;
+        // An address that is not validated gets no more.
+        let buf = out.get_mut(..MIN_ALLOWANCE as usize)?;
         let tag_len = self.protection.tag_len();
         let mut builder = PacketBuilder::new(buf, self.peer_id, number, tag_len)?;
+        if self.acks.due().is_some() {
+            // What the peer does not hear now it never hears: it would take what arrived for lost.
+            let room = builder.room().saturating_sub(LONGEST_CLOSE);
+            builder.frame(|w| {
+                self.acks.write(now, w, room);
+            });
+        }
         builder.frame(|w| frame::write_close(w, code));
         let len = builder.seal(&mut self.protection)?;
         self.commit(now, len, &Draft::default());
