@@ -150,7 +150,7 @@ pub(crate) struct Timeout {
 pub(crate) struct Connecting {
     #[command(flatten)]
     pub(crate) timeout: Timeout,
-    /// The key that the server must have, whatever it was known by; it is not stored.
+    /// The key that the server must have. It is not stored, and must not be another than a stored one.
     #[arg(long, value_name = "KEY", conflicts_with = "plain")]
     pub(crate) server_key: Option<PublicKey>,
     /// Store the key of a server that is met for the first time, without asking; one that changed is refused all the same.

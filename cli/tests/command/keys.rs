@@ -62,6 +62,7 @@ fn another_user_is_refused_with_the_very_line_that_lets_them_in() {
     here.run(["put", &server.target(), "a", "--to", "b"]).ended_with(1).told(&["role"]);
 }
 
+/// `docs/hostile-input.md`, row 39.
 #[test]
 fn a_person_is_asked_at_the_first_contact_and_not_again() {
     let (server, here) = (Server::start(), Here::of(User::new()));
@@ -97,6 +98,7 @@ fn ctrl_c_is_an_answer_too() {
     assert_eq!(here.user().read("known_servers"), "");
 }
 
+/// `docs/hostile-input.md`, row 39.
 #[test]
 fn a_script_is_told_the_way_on_at_the_first_contact() {
     let (mut server, here) = (Server::start(), Here::of(User::new()));
@@ -117,6 +119,7 @@ fn a_script_is_told_the_way_on_at_the_first_contact() {
     server.expect_log(&["list"]);
 }
 
+/// `docs/hostile-input.md`, row 39.
 #[test]
 fn another_key_than_the_named_one_is_refused() {
     let (server, here) = (Server::start(), Here::of(User::new()));
@@ -131,6 +134,7 @@ fn another_key_than_the_named_one_is_refused() {
     here.run(named).ended_with(4).told(&["line 1", "known_servers"]);
 }
 
+/// `docs/hostile-input.md`, row 39.
 #[test]
 fn a_changed_key_is_a_hard_failure_that_says_what_it_may_mean() {
     let (server, here) = (Server::start(), Here::of(User::new()));
@@ -147,6 +151,7 @@ fn a_changed_key_is_a_hard_failure_that_says_what_it_may_mean() {
     assert_eq!(here.user().read("known_servers"), line);
 }
 
+/// `docs/hostile-input.md`, row 41.
 #[test]
 fn a_list_that_cannot_be_read_is_told_by_its_line() {
     let (server, here) = (Server::start(), Here::of(User::new()));
@@ -165,6 +170,7 @@ fn a_list_that_cannot_be_read_is_told_by_its_line() {
     user.run(["server", "0"]).ended_with(2).told(&["chmod go-w", "authorized_clients"]);
 }
 
+/// `docs/hostile-input.md`, row 40.
 #[test]
 fn a_secret_key_that_others_can_read_is_not_used() {
     let here = Here::new();

@@ -23,6 +23,7 @@ fn a_sealed_server_listens_everywhere_and_serves_both_families() {
     server.expect(" list ");
 }
 
+/// `docs/hostile-input.md`, row 39.
 #[test]
 fn plain_is_for_both_sides_or_neither() {
     let mut plain = Server::start_with(&["--plain"]);

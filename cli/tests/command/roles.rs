@@ -98,6 +98,7 @@ fn a_drop_sees_the_same_whether_or_not_the_name_is_there() {
     }
 }
 
+/// `docs/hostile-input.md`, row 43.
 #[test]
 fn a_directory_confines_a_key_by_every_verb() {
     let (server, here) = granted("write dir=sub");

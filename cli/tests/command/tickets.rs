@@ -65,6 +65,7 @@ fn what_a_ticket_cannot_be_for_is_told_before_a_server_is_asked() {
     assert_eq!(here.user().read("secret_key"), "", "nothing was begun");
 }
 
+/// `docs/hostile-input.md`, row 40.
 #[test]
 fn a_typed_ticket_is_not_shown_and_is_nowhere_else() {
     let mut server = Server::start_with(&["-vv"]);
@@ -100,6 +101,7 @@ fn ctrl_c_at_the_hidden_prompt_gives_the_terminal_back() {
     assert!(joining.is_cooked());
 }
 
+/// `docs/hostile-input.md`, row 40.
 #[test]
 fn a_ticket_as_an_argument_is_refused_and_not_repeated() {
     let (server, bob) = (Server::start(), Here::of(User::new()));
