@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
 };
 
 use gannet_protocol::{ConnectionHandle, ExchangeId, Instant, PublicKey};
@@ -38,7 +38,7 @@ impl Peers {
         remote: SocketAddr,
         key: Option<PublicKey>,
     ) {
-        let stranger_until = None;
+        let (remote, stranger_until) = (of_one_family(remote), None);
         let (running, waiting) = (0, VecDeque::new());
         let peer = Peer { remote, key, stranger_until, running, closing: false, waiting };
         self.0.entry(connection).or_insert(peer);
@@ -154,5 +154,14 @@ impl Peers {
     /// All requests that wait.
     pub(super) fn waiting(&self) -> Vec<ExchangeId> {
         self.0.values().flat_map(|peer| peer.waiting.iter().copied()).collect()
+    }
+}
+
+/// An IPv4 client's address as such, and not as a socket of both families tells it.
+fn of_one_family(remote: SocketAddr) -> SocketAddr {
+    match remote.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, remote.port()),
+        // It may have a scope.
+        IpAddr::V6(_) => remote,
     }
 }
