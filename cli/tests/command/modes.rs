@@ -19,8 +19,10 @@ fn a_sealed_server_listens_everywhere_and_serves_both_families() {
         client.run(["list", &format!("[::1]:{port}")]).ended_with(0);
     }
     // IPv4 clients are told as such.
-    server.expect(" 127.0.0.1:");
-    server.expect(" list ");
+    let connecting = server.expect(" connected: ");
+    assert!(connecting.contains("Z 127.0.0.1:"), "{connecting}");
+    let listing = server.expect(" list ");
+    assert!(listing.contains("Z 127.0.0.1:"), "{listing}");
 }
 
 /// `docs/hostile-input.md`, row 39.

@@ -31,17 +31,18 @@ struct Peer {
 }
 
 impl Peers {
-    /// Adds a connection to the client that has proved to hold `key`.
+    /// Adds a connection to the client that has proved to hold `key`. Its address, as it is told in the log.
     pub(super) fn add(
         &mut self,
         connection: ConnectionHandle,
         remote: SocketAddr,
         key: Option<PublicKey>,
-    ) {
+    ) -> SocketAddr {
         let (remote, stranger_until) = (of_one_family(remote), None);
         let (running, waiting) = (0, VecDeque::new());
         let peer = Peer { remote, key, stranger_until, running, closing: false, waiting };
         self.0.entry(connection).or_insert(peer);
+        remote
     }
 
     /// The key that the client has proved to hold; none on a plain connection.
