@@ -1,13 +1,14 @@
-//! Directories as text: a line an entry, `SIZE  YYYY-MM-DDTHH:MM:SSZ  NAME`.
+//! Directories and names as text: a line an entry, `SIZE  YYYY-MM-DDTHH:MM:SSZ  NAME`, with the mode before it for `stat`.
 
 use std::{
-    fmt, fs,
+    fmt::{self, Write as _},
+    fs,
     io::{self, IsTerminal as _},
     path::Path,
     time::SystemTime,
 };
 
-use gannet_protocol::{Entry, EntryKind, FileTime};
+use gannet_protocol::{Entry, EntryKind, FileTime, Mode, Name, Stat};
 use jiff::Timestamp;
 
 use crate::{console, names};
@@ -21,6 +22,39 @@ pub(crate) fn print(mut entries: Vec<Entry>) -> io::Result<()> {
     // People want columns, programs exactly two blanks.
     let width = if io::stdout().is_terminal() { widest(&entries) } else { 0 };
     console::print(Lines { entries: &entries, width })
+}
+
+/// Prints what a name is.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub(crate) fn print_stat(name: &Name, stat: &Stat) -> io::Result<()> {
+    let Stat { kind, len, mode, modified } = *stat;
+    let entry = Entry { name: name.clone(), kind, len, modified };
+    console::print(format_args!(
+        "{}  {}",
+        ModeShown(kind, mode),
+        Lines { entries: &[entry], width: 0 }
+    ))
+}
+
+/// A kind and permission bits as `ls` writes them: `-rw-r-----`.
+struct ModeShown(EntryKind, Mode);
+
+impl fmt::Display for ModeShown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(kind, mode) = self;
+        f.write_char(match kind {
+            EntryKind::File => '-',
+            EntryKind::Directory => 'd',
+            EntryKind::Other => '?',
+        })?;
+        for (place, letter) in "rwxrwxrwx".chars().enumerate() {
+            let is_set = mode.bits() & (0o400 >> place) != 0;
+            f.write_char(if is_set { letter } else { '-' })?;
+        }
+        Ok(())
+    }
 }
 
 /// What is in a directory of this machine, but for what no name can stand for and our own partial files.
@@ -119,6 +153,17 @@ mod tests {
         );
         assert!(text(&entries, 13).starts_with("            5  1970"));
         assert_eq!(widest(&entries), 13);
+    }
+
+    #[test]
+    fn a_mode_is_written_as_ls_does() {
+        for (kind, bits, text) in [
+            (EntryKind::File, 0o640, "-rw-r-----"),
+            (EntryKind::Directory, 0o755, "drwxr-xr-x"),
+            (EntryKind::Other, 0o001, "?--------x"),
+        ] {
+            assert_eq!(ModeShown(kind, Mode::from_bits(bits)).to_string(), text);
+        }
     }
 
     proptest! {

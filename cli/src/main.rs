@@ -13,6 +13,7 @@ mod join;
 mod key;
 mod listing;
 mod logging;
+mod manage;
 mod menu;
 mod names;
 mod outcome;
@@ -57,6 +58,9 @@ fn main() -> ExitCode {
         Command::Put(one_shot) => run(one_shot, Verb::Put, settings),
         Command::List(one_shot) => run(one_shot, Verb::List, settings),
         Command::Rename(one_shot) => run(one_shot, Verb::Rename, settings),
+        Command::Stat(one_shot) => run(one_shot, Verb::Stat, settings),
+        Command::Remove(one_shot) => run(one_shot, Verb::Remove, settings),
+        Command::Mkdir(one_shot) => run(one_shot, Verb::Mkdir, settings),
         Command::Exit(one_shot) => run(one_shot, Verb::Exit, settings),
         Command::Invite(one_shot) => run(one_shot, Verb::Invite, settings),
         Command::Join(args) => join::run(&args, settings),

@@ -44,6 +44,14 @@ pub(crate) fn ends_in_slash(text: &OsStr) -> bool {
     text.as_encoded_bytes().last() == Some(&b'/')
 }
 
+/// Reads a name at the server that may be a directory's, with or without slashes at its end.
+pub(crate) fn remote_path(text: &OsStr) -> Result<Name, BadName> {
+    match without_slashes(text.as_encoded_bytes()) {
+        b"" if !text.is_empty() => Err(BadName::Absolute),
+        bytes => Name::parse(bytes),
+    }
+}
+
 fn without_slashes(mut bytes: &[u8]) -> &[u8] {
     while let [rest @ .., b'/'] = bytes {
         bytes = rest;
@@ -82,6 +90,15 @@ mod tests {
         assert_eq!(directory("/"), Err(BadName::Absolute));
         assert_eq!(directory(""), Err(BadName::Empty));
         assert_eq!(directory("../"), Err(BadName::DotComponent));
+    }
+
+    #[test]
+    fn all_that_is_shared_has_no_name() {
+        let path = |text: &str| remote_path(OsStr::new(text));
+        assert_eq!(path("a/b//"), Ok(Name::parse(b"a/b").unwrap()));
+        assert_eq!(path("./"), Err(BadName::DotComponent));
+        assert_eq!(path("//"), Err(BadName::Absolute));
+        assert_eq!(path(""), Err(BadName::Empty));
     }
 
     #[cfg(unix)]

@@ -16,7 +16,7 @@ use crate::{
     directory::LocalDirectory,
     errors::{Action, Error, TrustError},
     interrupt::Interrupt,
-    listing, names,
+    listing, manage, names,
     outcome::Outcome,
     settings::Settings,
     summary, transfer,
@@ -89,6 +89,9 @@ impl Session {
             Verb::Put(put) => transfer::put(self, put),
             Verb::List(list) => self.list(list).map(|()| Outcome::Done),
             Verb::Rename(rename) => self.rename(rename).map(|()| Outcome::Done),
+            Verb::Stat(stat) => manage::stat(self, stat),
+            Verb::Remove(remove) => manage::remove(self, remove),
+            Verb::Mkdir(mkdir) => manage::mkdir(self, mkdir),
             Verb::Exit(_) => self.exit(ask).map(|()| Outcome::Done),
             Verb::Invite(invite) => self.invite(invite).map(|()| Outcome::Done),
         };
@@ -140,7 +143,7 @@ impl Session {
     }
 
     /// Waits for `job` until the user wants an end.
-    fn wait<T>(&self, mut job: Job<T>) -> Result<T, Failure> {
+    pub(crate) fn wait<T>(&self, mut job: Job<T>) -> Result<T, Failure> {
         loop {
             if let Some(result) = job.wait_timeout(TICK) {
                 return result;

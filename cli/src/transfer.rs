@@ -23,7 +23,7 @@ use crate::{
 
 /// Most files that are asked for at once: a server works at half as many for one connection, and the next requests wait
 /// there rather than a round trip away.
-const MOST_AT_ONCE: usize = 128;
+pub(crate) const MOST_AT_ONCE: usize = 128;
 
 /// Fetches files; tells of each how it went, and returns the failure of the first that failed.
 ///

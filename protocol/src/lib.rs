@@ -130,7 +130,7 @@ pub use limiter::{Limited, Occupancy, OccupancyLimits, Rate, RateLimiter, RateLi
 pub use message::{
     BLOCK_LEN, BadListing, BodyLen, Destination, End, Entry, EntryKind, FileTime, Hash, Identity,
     Invite, MAX_BODY, MAX_GROUPS, MAX_INVITE_TEXT, MAX_MESSAGE, MAX_TICKET, Meta, Mode, Note, Put,
-    Reply, Request, Stored, TicketText,
+    Reply, Request, Stat, Stored, TicketText,
 };
 pub use name::{BadName, Escaped, MAX_COMPONENT, MAX_NAME, Name, RESERVED_PREFIX};
 pub use protect::{OpenError, Plain, Protect, SealError};

@@ -78,6 +78,8 @@ statuses! {
     Unnameable = 19, "not a name that its file system can hold";
     /// The peer moved too little of what there was to move, for too long.
     Stalled = 20, "stalled";
+    /// A directory that is to be removed holds something.
+    NotEmpty = 21, "directory not empty";
 }
 
 impl core::error::Error for Status {}

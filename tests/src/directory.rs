@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gannet_protocol::{Destination, Entry, EntryKind, FileTime, Identity, Name, Status};
+use gannet_protocol::{
+    Destination, Entry, EntryKind, FileTime, Identity, Mode, Name, Stat, Status,
+};
 
 use crate::content::Content;
 
@@ -89,6 +91,47 @@ impl Directory {
         if let Some(file) = self.files.remove(from) {
             self.files.insert(to.clone(), file);
         }
+        Ok(())
+    }
+
+    /// What is known of a file or directory.
+    ///
+    /// # Errors
+    /// [`Status::NotFound`]
+    pub fn stat(&self, name: &Name) -> Result<Stat, Status> {
+        let (kind, len) = match self.get(name) {
+            Ok(file) => (EntryKind::File, file.content.len()),
+            Err(Status::IsDirectory) => (EntryKind::Directory, 0),
+            Err(status) => return Err(status),
+        };
+        Ok(Stat { kind, len, mode: Mode::from_bits(0o644), modified: FileTime::default() })
+    }
+
+    /// Removes a file, or a directory that holds nothing.
+    ///
+    /// # Errors
+    /// Why it stays.
+    pub fn remove(&mut self, name: &Name) -> Result<(), Status> {
+        if self.files.remove(name).is_some() {
+            return Ok(());
+        }
+        if self.list(Some(name))?.is_empty() {
+            self.directories.remove(name);
+            return Ok(());
+        }
+        Err(Status::NotEmpty)
+    }
+
+    /// Makes a directory in one that is there.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn make_directory_once(&mut self, name: &Name) -> Result<(), Status> {
+        if self.stat(name).is_ok() {
+            return Err(Status::Exists);
+        }
+        self.check_parent(name)?;
+        self.make_directory(name);
         Ok(())
     }
 

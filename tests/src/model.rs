@@ -1,15 +1,16 @@
 //! What a directory must do, in the plainest words: a map.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gannet_protocol::{Entry, EntryKind, Hash, Name, Status};
 
 use crate::host::{Asked, Outcome, Performed};
 
-/// A directory without directories in it: what is in it, by name.
+/// A directory with none but empty directories in it: what is in it, by name. No file has the name of a directory.
 #[derive(Clone, Debug, Default)]
 pub struct Model {
     files: BTreeMap<Name, Stored>,
+    directories: BTreeSet<Name>,
 }
 
 /// What is known of a file's content.
@@ -27,8 +28,10 @@ pub enum Expected {
     /// The file as it was.
     Content(Stored),
     /// Its names and lengths.
-    Entries(Vec<(Name, u64)>),
-    /// It is stored or renamed.
+    Entries(BTreeMap<Name, (EntryKind, u64)>),
+    /// It is this, and so long.
+    Stat(EntryKind, u64),
+    /// It is stored, renamed, removed or made.
     Done,
     /// It is refused.
     Refused(Status),
@@ -50,8 +53,14 @@ impl Model {
                 Expected::Done
             }
             Asked::List(None) => {
-                let entry = |(name, stored): (&Name, &Stored)| (name.clone(), stored.len);
-                Expected::Entries(self.files.iter().map(entry).collect())
+                let files = self.files.iter();
+                let files = files.map(|(name, file)| (name.clone(), (EntryKind::File, file.len)));
+                let directories = self.directories.iter();
+                let directories = directories.map(|name| (name.clone(), (EntryKind::Directory, 0)));
+                Expected::Entries(files.chain(directories).collect())
+            }
+            Asked::List(Some(name)) if self.directories.contains(name) => {
+                Expected::Entries(BTreeMap::new())
             }
             Asked::List(Some(name)) if self.files.contains_key(name) => {
                 Expected::Refused(Status::NotDirectory)
@@ -66,6 +75,21 @@ impl Model {
                     self.files.insert(to.clone(), stored);
                     Expected::Done
                 }
+            },
+            Asked::Stat(name) => match (self.files.get(name), self.directories.contains(name)) {
+                (Some(file), _) => Expected::Stat(EntryKind::File, file.len),
+                (None, true) => Expected::Stat(EntryKind::Directory, 0),
+                (None, false) => Expected::Refused(Status::NotFound),
+            },
+            Asked::Remove(name) => {
+                match self.files.remove(name).is_some() || self.directories.remove(name) {
+                    true => Expected::Done,
+                    false => Expected::Refused(Status::NotFound),
+                }
+            }
+            Asked::MakeDirectory(name) => match self.directories.insert(name.clone()) {
+                true => Expected::Done,
+                false => Expected::Refused(Status::Exists),
             },
         }
     }
@@ -98,10 +122,11 @@ impl Expected {
                 (stored.len, stored.hash) == (received.len, received.hash)
             }
             (Self::Entries(expected), Outcome::Listed(Some(entries))) => {
-                let file = |entry: &Entry| entry.kind == EntryKind::File;
-                let pairs = entries.iter().map(|entry| (entry.name.clone(), entry.len));
-                entries.iter().all(file) && pairs.eq(expected.iter().cloned())
+                let entry = |entry: &Entry| (entry.name.clone(), (entry.kind, entry.len));
+                entries.len() == expected.len()
+                    && entries.iter().map(entry).collect::<BTreeMap<_, _>>() == *expected
             }
+            (Self::Stat(kind, len), Outcome::Stat(stat)) => (*kind, *len) == (stat.kind, stat.len),
             (Self::Done, Outcome::Done | Outcome::Stored(_)) => true,
             (Self::Refused(expected), Outcome::Failed { status, .. }) => expected == status,
             _ => false,

@@ -22,6 +22,11 @@ enum Want {
     Put(u8, u64),
     List(Option<u8>),
     Rename(u8, u8),
+    Stat(u8),
+    Remove(u8),
+    StatDirectory(u8),
+    RemoveDirectory(u8),
+    MakeDirectory(u8),
     /// Gives an earlier request up.
     Cancel(prop::sample::Index),
 }
@@ -37,6 +42,11 @@ fn want() -> impl Strategy<Value = Want> {
         4 => (file(), len).prop_map(|(file, len)| Want::Put(file, len)),
         2 => prop::option::weighted(0.2, file()).prop_map(Want::List),
         2 => (file(), file()).prop_map(|(from, to)| Want::Rename(from, to)),
+        1 => file().prop_map(Want::Stat),
+        1 => file().prop_map(Want::Remove),
+        1 => file().prop_map(Want::StatDirectory),
+        1 => file().prop_map(Want::RemoveDirectory),
+        1 => file().prop_map(Want::MakeDirectory),
         1 => any::<prop::sample::Index>().prop_map(Want::Cancel),
     ]
 }
@@ -49,10 +59,19 @@ fn file(number: u8) -> gannet_protocol::Name {
     name(&format!("file {number}"))
 }
 
+fn directory(number: u8) -> gannet_protocol::Name {
+    name(&format!("directory {number}"))
+}
+
 fn start(world: &mut World, client: ClientId, want: &Want, jobs: &mut Vec<(ClientId, JobId)>) {
     let job = match *want {
         Want::Get(number) => Job::Get(file(number)),
         Want::List(number) => Job::List(number.map(file)),
+        Want::Stat(number) => Job::Stat(file(number)),
+        Want::Remove(number) => Job::Remove(file(number)),
+        Want::StatDirectory(number) => Job::Stat(directory(number)),
+        Want::RemoveDirectory(number) => Job::Remove(directory(number)),
+        Want::MakeDirectory(number) => Job::MakeDirectory(directory(number)),
         Want::Rename(from, to) => Job::Rename(file(from), file(to)),
         // No two puts store the same.
         Want::Put(number, len) => Job::put(&file(number), Content::pattern(jobs.len() as u64, len)),

@@ -91,6 +91,11 @@ fn what_is_not_there_is_told_and_nothing_else_happens() {
         (Job::put(&name("file/file"), Content::pattern(1, 3_000_000)), Status::NotDirectory),
         (Job::Rename(name("missing"), name("other")), Status::NotFound),
         (Job::Rename(name("file"), name("directory")), Status::Exists),
+        (Job::Stat(name("missing")), Status::NotFound),
+        (Job::Remove(name("missing")), Status::NotFound),
+        (Job::MakeDirectory(name("file")), Status::Exists),
+        (Job::MakeDirectory(name("directory")), Status::Exists),
+        (Job::MakeDirectory(name("missing/directory")), Status::NotFound),
         (Job::List(Some(name("missing"))), Status::NotFound),
         (Job::List(Some(name("file"))), Status::NotDirectory),
     ] {
@@ -104,6 +109,22 @@ fn what_is_not_there_is_told_and_nothing_else_happens() {
     assert!(world.server().files.get(&name("other")).is_ok());
     world.run_for(SECOND);
     assert_eq!(world.server().running() + world.client(client).running(), 0);
+}
+
+#[test]
+fn a_directory_is_made_told_and_removed_once_it_is_empty() {
+    let (mut world, client) = world();
+    let mut done = |job| outcome(&mut world, client, job);
+    assert_eq!(done(Job::MakeDirectory(name("d"))), Outcome::Done);
+    assert!(matches!(done(Job::put(&name("d/f"), Content::bytes(b"five5"))), Outcome::Stored(_)));
+    let Outcome::Stat(stat) = done(Job::Stat(name("d/f"))) else { panic!("no stat") };
+    assert_eq!((stat.kind, stat.len), (EntryKind::File, 5));
+    let Outcome::Stat(stat) = done(Job::Stat(name("d"))) else { panic!("no stat") };
+    assert_eq!((stat.kind, stat.len), (EntryKind::Directory, 0));
+    assert_eq!(done(Job::Remove(name("d"))), failed(Status::NotEmpty));
+    assert_eq!(done(Job::Remove(name("d/f"))), Outcome::Done);
+    assert_eq!(done(Job::Remove(name("d"))), Outcome::Done);
+    assert_eq!(done(Job::Stat(name("d"))), failed(Status::NotFound));
 }
 
 #[test]

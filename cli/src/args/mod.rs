@@ -13,7 +13,7 @@ use clap_complete::Shell;
 use gannet_driver_mio::trust::{HostPort, policy::Grant};
 use gannet_protocol::PublicKey;
 
-pub(crate) use verbs::{Exit, Get, Invite, List, Put, Rename, Verb};
+pub(crate) use verbs::{Exit, Get, Invite, List, Mkdir, Put, Remove, Rename, Stat, Verb};
 
 const EXIT_STATUSES: &str = "\
 Exit status:
@@ -64,6 +64,10 @@ pub(crate) enum Command {
     List(OneShot<List>),
     #[command(visible_alias = "mv")]
     Rename(OneShot<Rename>),
+    Stat(OneShot<Stat>),
+    #[command(visible_alias = "rm")]
+    Remove(OneShot<Remove>),
+    Mkdir(OneShot<Mkdir>),
     Exit(OneShot<Exit>),
     Invite(OneShot<Invite>),
     Join(Join),
@@ -218,6 +222,10 @@ mod tests {
             "gannet list h:1 a b",
             "gannet rename h:1 a",
             "gannet rename h:1 a b c",
+            "gannet stat h:1",
+            "gannet remove h:1",
+            "gannet rm h:1",
+            "gannet mkdir h:1",
             "gannet exit",
             "gannet exit h:1 now",
             "gannet fetch h:1",

@@ -25,6 +25,10 @@ pub(crate) enum Verb {
     Rename(Rename),
     #[command(visible_alias = "ls")]
     List(List),
+    Stat(Stat),
+    #[command(visible_alias = "rm")]
+    Remove(Remove),
+    Mkdir(Mkdir),
     Exit(Exit),
     Invite(Invite),
 }
@@ -68,6 +72,32 @@ pub(crate) struct Rename {
     /// Its new name.
     #[arg(value_name = "NEW", value_hint = ValueHint::Other)]
     pub(crate) new: OsString,
+}
+
+/// Tell what names of the server are: mode, size in bytes, time, name.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Stat {
+    /// What to tell of.
+    #[arg(value_name = "NAME", required = true, value_hint = ValueHint::Other)]
+    pub(crate) names: Vec<OsString>,
+}
+
+/// Remove files and empty directories of the server.
+///
+/// They are gone for good. Of a symbolic link that stays within what is shared the link is removed, and not what it leads to.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Remove {
+    /// What to remove, in this order.
+    #[arg(value_name = "NAME", required = true, value_hint = ValueHint::Other)]
+    pub(crate) names: Vec<OsString>,
+}
+
+/// Make directories at the server, each in one that is there.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Mkdir {
+    /// What to make, in this order.
+    #[arg(value_name = "DIR", required = true, value_hint = ValueHint::Other)]
+    pub(crate) names: Vec<OsString>,
 }
 
 /// Stop the server.
@@ -122,7 +152,7 @@ impl Verb {
     pub(crate) fn check(&self) -> Result<(), Error> {
         match self {
             Self::Invite(invite) => invite.grant().map(drop),
-            Self::Get(_) | Self::Put(_) | Self::Rename(_) | Self::List(_) | Self::Exit(_) => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -134,7 +164,7 @@ impl Verb {
         match self {
             Self::Get(Get { names, to }) => take_second(names, to).map_err(|count| ("get", count)),
             Self::Put(Put { files, to }) => take_second(files, to).map_err(|count| ("put", count)),
-            Self::Rename(_) | Self::List(_) | Self::Exit(_) | Self::Invite(_) => Ok(()),
+            _ => Ok(()),
         }
     }
 }

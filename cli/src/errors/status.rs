@@ -28,6 +28,16 @@ pub(super) fn remote(
             "the server has no such file, or not the directory of the new name; \
              'list' shows what it has",
         ),
+        (Status::NotFound, Action::Stat(_) | Action::Remove(_)) => f.write_str(
+            "the server has no such file or directory; 'list' shows what it has",
+        ),
+        (Status::NotFound, Action::Mkdir(_)) => f.write_str(
+            "the server has not the directory that it would be in; make that first",
+        ),
+        (Status::NotEmpty, _) => f.write_str(
+            "the directory is not empty; remove what is in it first. What 'list' does not show may be \
+             parts of interrupted transfers",
+        ),
         (Status::NotFound, _) => {
             f.write_str("the server has no such directory; 'list' shows what it has")
         }
@@ -82,10 +92,10 @@ pub(super) fn remote(
 fn denied(f: &mut fmt::Formatter<'_>, action: &Action) -> fmt::Result {
     let role = "this client's role at the server does not allow it";
     match action {
-        Action::Get(_) | Action::List(_) => {
+        Action::Get(_) | Action::List(_) | Action::Stat(_) => {
             write!(f, "{role}, or the server itself may not read it: check the permissions there")
         }
-        Action::Put(_) | Action::Rename(..) => {
+        Action::Put(_) | Action::Rename(..) | Action::Remove(_) | Action::Mkdir(_) => {
             write!(f, "{role}, or the server itself may not write there: check the permissions")
         }
         Action::Exit | Action::Invite => {

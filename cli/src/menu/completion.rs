@@ -139,7 +139,8 @@ fn kind(command: &Command, line: &Unfinished) -> Option<Kind> {
     // A second argument without `--to` stands for it; with it, all are of the first kind.
     let place = arguments.iter().filter(|argument| !argument.starts_with('-')).count();
     let second_form = verb.get_arguments().find(|arg| arg.get_id() == "to");
-    match (positionals.get(place), second_form) {
+    let last = positionals.last().filter(|last| second_form.is_none() && takes_many(last));
+    match (positionals.get(place).or(last), second_form) {
         (Some(positional), _) => kind_of(positional),
         (None, Some(to)) if place == 1 => kind_of(to),
         (None, Some(_)) if arguments.iter().any(|argument| argument == "--to") => {
@@ -147,6 +148,11 @@ fn kind(command: &Command, line: &Unfinished) -> Option<Kind> {
         }
         _ => None,
     }
+}
+
+/// Whether an argument stands for any number of words.
+fn takes_many(arg: &Arg) -> bool {
+    arg.get_num_args().is_some_and(|range| range.max_values() > 1)
 }
 
 /// What an argument can be.
@@ -290,7 +296,9 @@ mod tests {
     #[test]
     fn a_command_is_completed() {
         let here = local(&[]);
-        assert_eq!(offers("re", here.path(), &[]), ["rename "]);
+        assert_eq!(offers("re", here.path(), &[]), ["remove ", "rename "]);
+        assert_eq!(offers("ren", here.path(), &[]), ["rename "]);
+        assert_eq!(offers("mk", here.path(), &[]), ["mkdir "]);
         assert_eq!(offers("help li", here.path(), &[]), ["help list "]);
         assert_eq!(offers("lc", here.path(), &[]), ["lcd "]);
         assert_eq!(offers("nothing ", here.path(), &[]), [""; 0]);
@@ -306,6 +314,9 @@ mod tests {
         assert_eq!(offers("get x --to my", here.path(), REMOTE), ["get x --to mydir/"]);
         assert_eq!(offers("mv x mo", here.path(), REMOTE), ["mv x movies/"]);
         assert_eq!(offers("rename x y m", here.path(), REMOTE), [""; 0]);
+        assert_eq!(offers("stat mo", here.path(), REMOTE), ["stat movies/"]);
+        assert_eq!(offers("remove x y mo", here.path(), REMOTE), ["remove x y movies/"]);
+        assert_eq!(offers("mkdir x m", here.path(), REMOTE), ["mkdir x movies/"]);
     }
 
     #[test]

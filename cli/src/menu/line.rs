@@ -200,6 +200,7 @@ mod tests {
     fn aliases_mean_their_verbs() {
         assert!(matches!(verb("ls"), Verb::List(_)));
         assert!(matches!(verb("mv a b"), Verb::Rename(_)));
+        assert!(matches!(verb("rm a b c"), Verb::Remove(remove) if remove.names.len() == 3));
     }
 
     #[test]
@@ -212,6 +213,9 @@ mod tests {
             ("rename a", "Usage: rename <OLD> <NEW>"),
             ("mv a b c", "Usage: rename <OLD> <NEW>"),
             ("list a b", "Usage: list [DIR]"),
+            ("stat", "Usage: stat <NAME>..."),
+            ("rm", "Usage: remove <NAME>..."),
+            ("mkdir", "Usage: mkdir <DIR>..."),
             ("exit now", "Usage: exit"),
             ("quit now", "Usage: quit"),
             ("lcd", "Usage: lcd <DIR>"),
@@ -251,6 +255,9 @@ mod tests {
             "put FILE [REMOTE]",
             "rename OLD NEW",
             "list [DIR]",
+            "stat NAME...",
+            "remove NAME...",
+            "mkdir DIR...",
             "exit",
             "help [COMMAND]",
             "quit",
@@ -259,6 +266,7 @@ mod tests {
             "lpwd",
             "(also ls)",
             "(also mv)",
+            "(also rm)",
         ] {
             assert!(menu.contains(command), "{command} in {menu}");
         }

@@ -11,6 +11,7 @@ mod failures;
 mod files;
 mod interrupt;
 mod keys;
+mod manage;
 mod menu;
 mod modes;
 mod output;

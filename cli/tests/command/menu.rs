@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::common::{Here, Server, Terminal, bytes};
+use crate::common::{Here, Server, Terminal, bytes, names};
 
 fn open(server: &Server, here: &Here) -> Terminal {
     let mut menu = here.terminal(["client", "127.0.0.1", &server.port()]);
@@ -10,11 +10,14 @@ fn open(server: &Server, here: &Here) -> Terminal {
     menu
 }
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 14] = [
     "get NAME [LOCAL]",
     "put FILE [REMOTE]",
     "rename OLD NEW",
     "list [DIR]",
+    "stat NAME...",
+    "remove NAME...",
+    "mkdir DIR...",
     "exit",
     "invite [OPTIONS]",
     "help [COMMAND]",
@@ -54,6 +57,10 @@ fn it_gets_puts_renames_and_lists() {
         ("mv copy copied", "renamed copy to copied"),
         ("list", "our own"),
         ("ls", "theirs"),
+        ("mkdir sub", "made sub/"),
+        ("rename copied sub/copied", "renamed copied to sub/copied"),
+        ("stat sub/copied", "-rw"),
+        ("rm sub/copied sub", "removed sub"),
     ] {
         menu.expect("gannet> ");
         menu.type_line(line);
@@ -63,7 +70,8 @@ fn it_gets_puts_renames_and_lists() {
     menu.type_line("quit");
     assert_eq!(menu.ends().0, Some(0));
     assert_eq!((here.read("theirs"), here.read("copy")), (b"theirs".into(), b"theirs".into()));
-    assert_eq!((server.read("our own"), server.read("copied")), (b"ours".into(), b"ours".into()));
+    assert_eq!(server.read("our own"), b"ours");
+    assert_eq!(names(server.root()), ["our own", "theirs"]);
 }
 
 #[test]
@@ -75,6 +83,8 @@ fn a_failure_is_told_by_name_and_the_prompt_is_back() {
         ("put missing", "put missing: cannot read missing"),
         ("get ../x", "get ../x: "),
         ("list missing", "list missing: "),
+        ("stat missing", "stat missing: the server has no such file or directory"),
+        ("remove .", "remove .: '.' is no name at the server"),
         ("lcd missing", "missing"),
     ] {
         menu.expect("gannet> ");

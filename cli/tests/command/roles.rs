@@ -21,22 +21,27 @@ fn run(server: &Server, here: &Here, verb: &str, arguments: &[&str]) -> Ran {
 
 #[test]
 fn each_role_against_each_verb() {
-    // list, get, put of a new name, put of an old name, rename, invite, exit
+    let (yes, no) = (true, false);
+    // list, get, stat, put of a new name, put of an old name, rename, mkdir, remove, invite, exit
     for (role, allowed) in [
-        ("read", [true, true, false, false, false, false, false]),
-        ("drop", [false, false, true, true, false, false, false]),
-        ("write", [true, true, true, true, true, false, false]),
-        ("admin", [true; 7]),
+        ("read", [yes, yes, yes, no, no, no, no, no, no, no]),
+        ("drop", [no, no, no, yes, yes, no, no, no, no, no]),
+        ("write", [yes, yes, yes, yes, yes, yes, yes, yes, no, no]),
+        ("admin", [yes; 10]),
     ] {
         let (mut server, here) = granted(role);
         server.write("old", "old");
+        server.write("older", "older");
         here.write("new", "new");
-        let verbs: [(&str, &[&str]); 7] = [
+        let verbs: [(&str, &[&str]); 10] = [
             ("list", &[]),
             ("get", &["old", "--to", "fetched"]),
+            ("stat", &["old"]),
             ("put", &["new", "--to", "fresh"]),
             ("put", &["new", "--to", "old"]),
             ("rename", &["old", "renamed"]),
+            ("mkdir", &["made"]),
+            ("remove", &["older"]),
             ("invite", &[]),
             ("exit", &[]),
         ];
@@ -49,9 +54,9 @@ fn each_role_against_each_verb() {
             }
         }
         let left: &[&str] = match role {
-            "read" => &["old"],
-            "drop" => &["fresh", "old", "old.1"],
-            _ => &["fresh", "renamed"],
+            "read" => &["old", "older"],
+            "drop" => &["fresh", "old", "old.1", "older"],
+            _ => &["fresh", "made", "renamed"],
         };
         assert_eq!(names(server.root()), left, "{role}");
         if role == "admin" {
@@ -112,10 +117,15 @@ fn a_directory_confines_a_key_by_every_verb() {
     for name in ["outside", "../outside", "up/outside", "out", "sub/inside"] {
         run(&server, &here, "get", &[name, "--to", "x"]).ended_with(1);
         run(&server, &here, "rename", &[name, "x"]).ended_with(1);
+        run(&server, &here, "stat", &[name]).ended_with(1);
+        run(&server, &here, "remove", &[name]).ended_with(1);
     }
+    run(&server, &here, "remove", &["."]).ended_with(1);
+    run(&server, &here, "stat", &["inside"]).ended_with(0);
     for to in ["../x", "up/x", "up/"] {
         run(&server, &here, "put", &["inside", "--to", to]).ended_with(1);
         run(&server, &here, "rename", &["inside", to]).ended_with(1);
+        run(&server, &here, "mkdir", &[to]).ended_with(1);
     }
     run(&server, &here, "list", &["up"]).ended_with(1);
     run(&server, &here, "put", &["inside", "--to", "new"]).ended_with(0);

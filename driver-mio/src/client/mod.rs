@@ -22,7 +22,7 @@ use std::{
 };
 
 use gannet_protocol::{
-    CloseReason, CongestionKind, Destination, Entry, Hash, Invite, Name, PublicKey, Stats,
+    CloseReason, CongestionKind, Destination, Entry, Hash, Invite, Name, PublicKey, Stat, Stats,
     TicketText,
 };
 
@@ -170,6 +170,24 @@ impl Client {
     #[must_use]
     pub fn rename(&self, from: Name, to: Name) -> Job<()> {
         self.start(|report| Verb::Rename { from, to, report })
+    }
+
+    /// Tells what a name of the server is.
+    #[must_use]
+    pub fn stat(&self, name: Name) -> Job<Stat> {
+        self.start(|report| Verb::Stat { name, report })
+    }
+
+    /// Removes a file, an empty directory, or a symbolic link itself.
+    #[must_use]
+    pub fn remove(&self, name: Name) -> Job<()> {
+        self.start(|report| Verb::Remove { name, report })
+    }
+
+    /// Makes a directory, in one that is there.
+    #[must_use]
+    pub fn make_directory(&self, name: Name) -> Job<()> {
+        self.start(|report| Verb::MakeDirectory { name, report })
     }
 
     /// Stops the server. Without `force` it fails with [`Status::Busy`](gannet_protocol::Status::Busy), and the number of

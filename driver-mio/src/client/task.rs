@@ -3,8 +3,8 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use gannet_protocol::{
-    Destination, Entry, ExchangeId, Hash, Instant, Invite, Meta, Name, Put, Reply, Request, Status,
-    Stored, TicketText,
+    Destination, Entry, ExchangeId, Hash, Instant, Invite, Meta, Name, Put, Reply, Request, Stat,
+    Status, Stored, TicketText,
 };
 
 use crate::files::SourceFile;
@@ -44,6 +44,18 @@ pub(super) enum Verb {
     Rename {
         from: Name,
         to: Name,
+        report: Report<()>,
+    },
+    Stat {
+        name: Name,
+        report: Report<Stat>,
+    },
+    Remove {
+        name: Name,
+        report: Report<()>,
+    },
+    MakeDirectory {
+        name: Name,
         report: Report<()>,
     },
     Exit {
@@ -86,6 +98,9 @@ impl Task {
             Verb::Put { to, .. } => Request::Put(Put { to: to.clone(), meta: meta? }),
             Verb::List { dir, .. } => Request::List(dir.clone()),
             Verb::Rename { from, to, .. } => Request::Rename { from: from.clone(), to: to.clone() },
+            Verb::Stat { name, .. } => Request::Stat(name.clone()),
+            Verb::Remove { name, .. } => Request::Remove(name.clone()),
+            Verb::MakeDirectory { name, .. } => Request::Mkdir(name.clone()),
             Verb::Exit { force, .. } => Request::Exit { force: *force },
             Verb::Invite { invite, .. } => Request::Invite(invite.clone()),
             Verb::Join { proof, .. } => Request::Join { proof: (*proof)? },
@@ -119,10 +134,18 @@ impl Task {
                 _ => Err(Failure::Unverified),
             },
             (
-                Verb::Rename { report, .. } | Verb::Exit { report, .. } | Verb::Join { report, .. },
+                Verb::Rename { report, .. }
+                | Verb::Remove { report, .. }
+                | Verb::MakeDirectory { report, .. }
+                | Verb::Exit { report, .. }
+                | Verb::Join { report, .. },
                 Reply::Done,
             ) => {
                 tell(report, Ok(()));
+                Ok(())
+            }
+            (Verb::Stat { report, .. }, Reply::Stat(stat)) => {
+                tell(report, Ok(stat));
                 Ok(())
             }
             (Verb::Invite { report, .. }, Reply::Ticket(ticket)) => {
@@ -158,9 +181,12 @@ impl Task {
         match &self.verb {
             Verb::Get { report, .. } | Verb::Put { report, .. } => tell(report, Err(failure)),
             Verb::List { report, .. } => tell(report, Err(failure)),
-            Verb::Rename { report, .. } | Verb::Exit { report, .. } | Verb::Join { report, .. } => {
-                tell(report, Err(failure));
-            }
+            Verb::Stat { report, .. } => tell(report, Err(failure)),
+            Verb::Rename { report, .. }
+            | Verb::Remove { report, .. }
+            | Verb::MakeDirectory { report, .. }
+            | Verb::Exit { report, .. }
+            | Verb::Join { report, .. } => tell(report, Err(failure)),
             Verb::Invite { report, .. } => tell(report, Err(failure)),
         }
     }

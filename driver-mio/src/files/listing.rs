@@ -81,12 +81,17 @@ impl Listing {
     }
 }
 
-fn describe(name: Name, metadata: &Metadata) -> Entry {
-    let (kind, len) = match (metadata.is_file(), metadata.is_dir()) {
+/// What it is, and how long if it is a file.
+pub(super) fn kind_of(metadata: &Metadata) -> (EntryKind, u64) {
+    match (metadata.is_file(), metadata.is_dir()) {
         (true, _) => (EntryKind::File, metadata.len().min(MAX_BODY)),
         (_, true) => (EntryKind::Directory, 0),
         _ => (EntryKind::Other, 0),
-    };
+    }
+}
+
+fn describe(name: Name, metadata: &Metadata) -> Entry {
+    let (kind, len) = kind_of(metadata);
     Entry { name, kind, len, modified: modified_in(metadata) }
 }
 

@@ -6,15 +6,18 @@ use cap_std::{
     ambient_authority,
     fs::{Dir, OpenOptions, OpenOptionsExt},
 };
-use gannet_protocol::{BodyLen, Destination, Name, RESERVED_PREFIX, Status};
+use gannet_protocol::{BodyLen, Destination, Name, RESERVED_PREFIX, Stat, Status};
 
 use super::{
     Listing, Partial, SourceFile,
+    listing::kind_of,
     partial::Target,
     source_file::expect_regular,
     status::{status_of, status_of_name},
 };
-use crate::sys::files::{OPEN_UNTOUCHED, bytes_of, path_of, rename_to_free};
+use crate::sys::files::{
+    OPEN_UNTOUCHED, bytes_of, mode_in, modified_in, path_of, rename_to_free, sync_directory,
+};
 
 /// Most entries that are looked at to add up their sizes: some seconds' work of one thread.
 const MAX_COUNTED: u64 = 1_000_000;
@@ -171,6 +174,45 @@ impl Root {
                 _ => status_of_name(&error),
             },
         )
+    }
+
+    /// Tells what a name is, through symbolic links that stay inside.
+    ///
+    /// # Errors
+    /// [`Status::NotFound`], [`Status::Denied`]; others of the system's.
+    pub(crate) fn stat(&self, name: &Name) -> Result<Stat, Status> {
+        let path = path_of(name.as_bytes());
+        let found = self.dir.metadata(path).map_err(|error| status_of_name(&error))?;
+        let (kind, len) = kind_of(&found);
+        Ok(Stat { kind, len, mode: mode_in(&found), modified: modified_in(&found) })
+    }
+
+    /// Removes a file, an empty directory, or a symbolic link itself, unless it leads out.
+    ///
+    /// # Errors
+    /// [`Status::NotFound`], [`Status::NotEmpty`], [`Status::Denied`]; others of the system's.
+    pub(crate) fn remove(&self, name: &Name) -> Result<(), Status> {
+        // Whether a dangling link leads out cannot be told: it is removed as it is.
+        self.look(name)?;
+        let (dir, leaf) = (self.directory_of(name)?, leaf_of(name));
+        let own = dir.symlink_metadata(&leaf).map_err(|error| status_of_name(&error))?;
+        let removed = if own.is_dir() { dir.remove_dir(&leaf) } else { dir.remove_file(&leaf) };
+        removed.map_err(|error| match error.kind() {
+            io::ErrorKind::DirectoryNotEmpty => Status::NotEmpty,
+            _ => status_of_name(&error),
+        })?;
+        sync_directory(&dir).map_err(|error| status_of(&error))
+    }
+
+    /// Makes a directory in one that is there.
+    ///
+    /// # Errors
+    /// [`Status::Exists`], [`Status::NotFound`] if the one that it would be in is missing, [`Status::Denied`]; others of the
+    /// system's.
+    pub(crate) fn make_directory(&self, name: &Name) -> Result<(), Status> {
+        let dir = self.directory_of(name)?;
+        dir.create_dir(leaf_of(name)).map_err(|error| status_of_name(&error))?;
+        sync_directory(&dir).map_err(|error| status_of(&error))
     }
 
     /// Starts to list a directory, or the root.

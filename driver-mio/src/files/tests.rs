@@ -13,7 +13,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use gannet_protocol::{BodyLen, Destination, Entry, EntryKind, FileTime, Mode, Name, Status};
+use gannet_protocol::{BodyLen, Destination, Entry, EntryKind, FileTime, Mode, Name, Stat, Status};
 use rustix::fs::{CWD, FileType, RenameFlags};
 use tempfile::TempDir;
 
@@ -138,7 +138,18 @@ fn links_that_stay_inside_are_followed_and_others_refused_in_every_verb() {
         assert_eq!(world.resolve(Some(out), "new", false), Err(Status::Denied), "{out}");
         assert_eq!(world.list(Some(out)), Err(Status::Denied), "{out}");
         assert_eq!(world.rename(out, "renamed"), Err(Status::Denied), "{out}");
+        assert_eq!(world.root.stat(&name(out)), Err(Status::Denied), "{out}");
+        assert_eq!(world.root.remove(&name(out)), Err(Status::Denied), "{out}");
     }
+    assert_eq!(world.root.make_directory(&name("outdir/new")), Err(Status::Denied));
+    // A link that stays inside is a name like another, and what it leads to stays.
+    assert_eq!(world.root.make_directory(&name("dangling")), Err(Status::Exists));
+    symlink("a", at("removed")).unwrap();
+    for link in ["removed", "dangling"] {
+        assert_eq!(world.root.remove(&name(link)), Ok(()));
+        assert!(fs::symlink_metadata(at(link)).is_err());
+    }
+    symlink("nowhere", at("dangling")).unwrap();
     assert_eq!(world.put("outdir/new", "x"), Err(Status::Denied));
     assert_eq!(world.rename("a/file", "outdir/file"), Err(Status::Denied));
     assert_eq!(world.get("dangling"), Err(Status::NotFound));
@@ -192,9 +203,14 @@ fn a_component_that_becomes_a_link_does_not_lead_out() {
                 Ok(content) => assert_eq!(content, "public"),
                 Err(status) => assert!(matches!(status, Status::Denied | Status::Overloaded)),
             }
-            let done = match round % 3 {
+            let done = match round % 6 {
                 0 => world.put("spot/new", "x"),
                 1 => world.rename("spot/new", &format!("spot/new{round}")),
+                2 => world.root.make_directory(&name(&format!("spot/dir{round}"))),
+                3 => world.root.remove(&name(&format!("spot/dir{}", round - 1))),
+                4 => world.root.stat(&name("spot/secret")).map(|stat| {
+                    assert_eq!((stat.kind, stat.len), (EntryKind::File, 6));
+                }),
                 _ => world.list(Some("spot")).map(|listed| {
                     assert_ne!(listed.get("secret"), None);
                 }),
@@ -205,6 +221,65 @@ fn a_component_that_becomes_a_link_does_not_lead_out() {
     assert!(allowed > 0 && refused > 0, "both were met: {allowed} {refused}");
     assert_eq!(count(&world.outside), 1);
     assert_eq!(fs::read_to_string(world.outside.join("secret")).unwrap(), "secret");
+}
+
+#[test]
+fn a_stat_tells_kind_length_mode_and_time() {
+    let world = World::new();
+    let at = |name: &str| world.inside.join(name);
+    fs::write(at("file"), "content").unwrap();
+    fs::create_dir(at("dir")).unwrap();
+    symlink("file", at("link")).unwrap();
+    let then = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::new(1_700_000_000, 5);
+    fs::File::options().write(true).open(at("file")).unwrap().set_modified(then).unwrap();
+    // The bits above permissions are nobody's business.
+    fs::set_permissions(at("file"), fs::Permissions::from_mode(0o4640)).unwrap();
+    let file = Stat {
+        kind: EntryKind::File,
+        len: 7,
+        mode: Mode::from_bits(0o640),
+        modified: FileTime::new(1_700_000_000, 5),
+    };
+    assert_eq!(world.root.stat(&name("file")), Ok(file));
+    assert_eq!(world.root.stat(&name("link")), Ok(file));
+    let dir = world.root.stat(&name("dir")).unwrap();
+    assert_eq!((dir.kind, dir.len), (EntryKind::Directory, 0));
+    assert_eq!(world.root.stat(&name("missing")), Err(Status::NotFound));
+    assert_eq!(world.root.stat(&name("file/x")), Err(Status::NotDirectory));
+}
+
+#[test]
+fn what_holds_something_stays_and_the_rest_is_removed() {
+    let world = World::new();
+    let at = |name: &str| world.inside.join(name);
+    fs::create_dir_all(at("dir/sub")).unwrap();
+    fs::write(at("dir/file"), "x").unwrap();
+    // A directory that a link leads to is no part of what is removed with the link.
+    symlink("dir", at("link")).unwrap();
+    let remove = |path| world.root.remove(&name(path));
+    assert_eq!(remove("dir"), Err(Status::NotEmpty));
+    assert_eq!(remove("missing"), Err(Status::NotFound));
+    assert_eq!(remove("missing/file"), Err(Status::NotFound));
+    assert_eq!(remove("dir/file/x"), Err(Status::NotDirectory));
+    assert_eq!(remove("link/file"), Ok(()));
+    assert_eq!(remove("link"), Ok(()));
+    assert_eq!(remove("dir/sub"), Ok(()));
+    assert_eq!(remove("dir"), Ok(()));
+    assert_eq!(count(&world.inside), 0);
+}
+
+#[test]
+fn a_directory_is_made_where_one_is_and_once() {
+    let world = World::new();
+    let make = |path| world.root.make_directory(&name(path));
+    fs::write(world.inside.join("file"), "x").unwrap();
+    assert_eq!(make("a"), Ok(()));
+    assert_eq!(make("a/b"), Ok(()));
+    assert_eq!(make("a"), Err(Status::Exists));
+    assert_eq!(make("file"), Err(Status::Exists));
+    assert_eq!(make("missing/b"), Err(Status::NotFound));
+    assert_eq!(make("file/b"), Err(Status::NotDirectory));
+    assert!(world.inside.join("a/b").is_dir());
 }
 
 #[test]

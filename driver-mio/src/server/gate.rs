@@ -247,6 +247,9 @@ pub(super) fn judge<'g>(
         Request::Put(put) => Verb::Put(&put.to),
         Request::List(_) => Verb::List,
         Request::Rename { .. } => Verb::Rename,
+        Request::Stat(_) => Verb::Stat,
+        Request::Remove(_) => Verb::Remove,
+        Request::Mkdir(_) => Verb::Mkdir,
         Request::Exit { .. } => Verb::Exit,
         Request::Invite(_) | Request::Join { .. } => match asked {
             Some(asked) => Verb::Invite(asked),

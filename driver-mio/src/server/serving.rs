@@ -6,7 +6,8 @@ use std::{
 };
 
 use gannet_protocol::{
-    BodyId, CloseCode, Event, ExchangeId, Hash, Instant, Name, Put, Reply, Request, Status, Stored,
+    BodyId, CloseCode, Event, ExchangeId, Hash, Instant, Name, Put, Reply, Request, Stat, Status,
+    Stored,
 };
 
 use crate::{
@@ -52,7 +53,8 @@ enum Found {
     Source(Result<SourceFile, Status>),
     Partial(Result<(Name, Partial), Status>),
     Listing(Result<Listing, Status>),
-    Renamed(Result<(), Status>),
+    Stat(Result<Stat, Status>),
+    Done(Result<(), Status>),
     /// If the client is not let in, the invitation may come back unused.
     Joined(Result<(), (Status, Option<Invitation>)>),
 }
@@ -174,8 +176,17 @@ impl Serving {
             Request::List(dir) => hub.submit(move || {
                 answer(Found::Listing(root().and_then(|root| root.list(dir.as_ref()))))
             }),
+            Request::Stat(name) => {
+                hub.submit(move || answer(Found::Stat(root().and_then(|root| root.stat(&name)))))
+            }
             Request::Rename { from, to } => hub.submit(move || {
-                answer(Found::Renamed(root().and_then(|root| root.rename(&from, &to))))
+                answer(Found::Done(root().and_then(|root| root.rename(&from, &to))))
+            }),
+            Request::Remove(name) => {
+                hub.submit(move || answer(Found::Done(root().and_then(|root| root.remove(&name)))))
+            }
+            Request::Mkdir(name) => hub.submit(move || {
+                answer(Found::Done(root().and_then(|root| root.make_directory(&name))))
             }),
             _ => Err(Status::Unsupported),
         }
@@ -419,7 +430,10 @@ impl Role for Serving {
                     hub.transfers.send_stream(body, Box::new(listing));
                 }
             }),
-            Found::Renamed(done) => done.map(|()| self.answer(hub, now, exchange, Reply::Done, 0)),
+            Found::Stat(stat) => {
+                stat.map(|stat| self.answer(hub, now, exchange, Reply::Stat(stat), 0))
+            }
+            Found::Done(done) => done.map(|()| self.answer(hub, now, exchange, Reply::Done, 0)),
             Found::Joined(result) => self.joined(hub, now, exchange, result),
         };
         if let Err(status) = failed {

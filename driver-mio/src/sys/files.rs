@@ -82,6 +82,12 @@ pub(crate) fn modified_in(metadata: &cap_std::fs::Metadata) -> FileTime {
     file_time(metadata.mtime(), metadata.mtime_nsec())
 }
 
+/// Its permission bits.
+pub(crate) fn mode_in(metadata: &cap_std::fs::Metadata) -> Mode {
+    use cap_std::fs::MetadataExt;
+    Mode::from_bits(metadata.mode())
+}
+
 fn file_time(secs: i64, nanos: i64) -> FileTime {
     FileTime::new(secs, u32::try_from(nanos).unwrap_or_default())
 }

@@ -104,7 +104,7 @@ fn a_server_with_another_key_is_not_spoken_to() {
 /// What every role may do, verb by verb.
 #[test]
 fn roles_bound_verbs() {
-    for (role, [get, list, put, rename, invited]) in [
+    for (role, [get, list, put, change, invited]) in [
         ("read", [true, true, false, false, false]),
         ("drop", [false, false, true, false, false]),
         ("write", [true, true, true, true, false]),
@@ -120,11 +120,17 @@ fn roles_bound_verbs() {
         assert_eq!(may(status(finish(client.list(None)))), list, "{role}");
         assert_eq!(may(status(finish(client.put(world.here("new"), root_as("n"))))), put, "{role}");
         let renamed = finish(client.rename(name("f"), name("moved")));
-        assert_eq!(may(status(renamed)), rename, "{role}");
+        assert_eq!(may(status(renamed)), change, "{role}");
+        assert_eq!(may(status(finish(client.stat(name("d/g"))))), get, "{role}");
+        assert_eq!(may(status(finish(client.remove(name("d/g"))))), change, "{role}");
+        assert_eq!(may(status(finish(client.make_directory(name("made"))))), change, "{role}");
         assert_eq!(may(status(finish(client.invite(invite("read"))))), invited, "{role}");
         assert_eq!(may(status(finish(client.exit(false)))), invited, "{role}");
         assert_eq!(world.there("n").exists(), put, "{role}");
-        assert_eq!(world.there("moved").exists(), rename, "{role}");
+        for made in ["moved", "made"] {
+            assert_eq!(world.there(made).exists(), change, "{role} {made}");
+        }
+        assert_eq!(world.there("d/g").exists(), !change, "{role}");
     }
 }
 
@@ -166,12 +172,20 @@ fn a_directory_bounds_every_verb() {
     for outside in ["f", "d/g"] {
         let got = finish(client.get(name(outside), world.here("x")));
         assert_eq!(status(got), Some(Status::NotFound));
+        assert_eq!(status(finish(client.stat(name(outside)))), Some(Status::NotFound));
+        assert_eq!(status(finish(client.remove(name(outside)))), Some(Status::NotFound));
     }
+    finish(client.make_directory(name("sub"))).unwrap();
+    assert!(world.there("d/sub").is_dir());
+    finish(client.remove(name("sub"))).unwrap();
     // Not even by what the directory itself holds.
     std::os::unix::fs::symlink("../f", world.there("d/link")).unwrap();
     std::os::unix::fs::symlink("..", world.there("d/up")).unwrap();
     for link in ["link", "up/f"] {
         assert_eq!(status(finish(client.get(name(link), world.here("x")))), Some(Status::Denied));
+        assert_eq!(status(finish(client.stat(name(link)))), Some(Status::Denied));
+        assert_eq!(status(finish(client.remove(name(link)))), Some(Status::Denied));
+        assert!(status(finish(client.make_directory(name(link)))).is_some(), "{link}");
         let put = finish(client.put(world.here("new"), root_as(link)));
         assert!(status(put).is_some(), "{link}");
     }

@@ -73,6 +73,22 @@ fn a_rename_onto_something_is_refused() {
     assert_holds(&world.there("b"), b"b");
 }
 
+#[test]
+fn a_directory_that_holds_something_is_not_removed() {
+    let world = World::new();
+    fs::create_dir(world.there("dir")).unwrap();
+    fs::write(world.there("dir/file"), "x").unwrap();
+    symlink("dir/file", world.there("link")).unwrap();
+    let client = world.client();
+    assert_eq!(finish(client.remove(name("dir"))), Err(remote(Status::NotEmpty)));
+    assert_eq!(finish(client.remove(name("none"))), Err(remote(Status::NotFound)));
+    assert_eq!(finish(client.make_directory(name("dir"))), Err(remote(Status::Exists)));
+    assert_eq!(finish(client.stat(name("none"))), Err(remote(Status::NotFound)));
+    assert_eq!(finish(client.remove(name("link"))), Ok(()));
+    assert_holds(&world.there("dir/file"), b"x");
+    assert_eq!(world.names_there(), ["dir"]);
+}
+
 /// `docs/hostile-input.md`, row 43.
 #[test]
 fn a_link_that_leads_out_is_not_followed() {
@@ -86,6 +102,12 @@ fn a_link_that_leads_out_is_not_followed() {
     assert!(finish(client.list(Some(name("dir")))).is_err());
     assert!(finish(client.put(world.here("secret"), root_as("dir/written"))).is_err());
     assert!(finish(client.rename(name("dir/secret"), name("stolen"))).is_err());
+    for out in ["file", "dir", "dir/secret"] {
+        assert_eq!(finish(client.stat(name(out))), Err(remote(Status::Denied)), "{out}");
+        assert_eq!(finish(client.remove(name(out))), Err(remote(Status::Denied)), "{out}");
+    }
+    assert_eq!(finish(client.make_directory(name("dir/d"))), Err(remote(Status::Denied)));
+    assert_eq!(world.names_there(), ["dir", "file"]);
     assert_eq!(world.names_here(), ["secret"]);
 }
 

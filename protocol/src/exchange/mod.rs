@@ -42,7 +42,9 @@ enum Verb {
     Put,
     /// Messages alone, answered by DONE.
     Command,
-    /// Messages alone, answered by a ticket.
+    /// The same, answered by what is known of a name.
+    Stat,
+    /// The same, answered by a ticket.
     Invite,
 }
 
@@ -52,7 +54,12 @@ impl Verb {
             Request::Get(_) => Self::Get,
             Request::List(_) => Self::List,
             Request::Put(_) => Self::Put,
-            Request::Rename { .. } | Request::Exit { .. } | Request::Join { .. } => Self::Command,
+            Request::Rename { .. }
+            | Request::Remove(_)
+            | Request::Mkdir(_)
+            | Request::Exit { .. }
+            | Request::Join { .. } => Self::Command,
+            Request::Stat(_) => Self::Stat,
             Request::Invite(_) => Self::Invite,
         }
     }
@@ -62,7 +69,7 @@ impl Verb {
         match self {
             Self::Get | Self::List => Some(Role::Server),
             Self::Put => Some(Role::Client),
-            Self::Command | Self::Invite => None,
+            Self::Command | Self::Stat | Self::Invite => None,
         }
     }
 }
@@ -121,6 +128,7 @@ impl Exchange {
                     (Reply::Meta(_), Verb::Get)
                     | (Reply::Listing, Verb::List)
                     | (Reply::Done, Verb::Command)
+                    | (Reply::Stat(_), Verb::Stat)
                     | (Reply::Ticket(_), Verb::Invite) => true,
                     (Reply::Stored(_), Verb::Put) => self.said.end,
                     _ => false,
@@ -153,6 +161,7 @@ impl Exchange {
             (Reply::Meta(_), Some(Verb::Get))
             | (Reply::Listing, Some(Verb::List))
             | (Reply::Done, Some(Verb::Command))
+            | (Reply::Stat(_), Some(Verb::Stat))
             | (Reply::Ticket(_), Some(Verb::Invite)) => true,
             (Reply::Stored(_), Some(Verb::Put)) => self.said.end,
             _ => false,

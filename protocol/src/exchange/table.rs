@@ -243,7 +243,7 @@ impl Exchanges {
         if verb == Verb::Put {
             exchange.send.mark_opening();
         }
-        if matches!(verb, Verb::Command | Verb::Invite) {
+        if matches!(verb, Verb::Command | Verb::Stat | Verb::Invite) {
             exchange.send.finish();
         }
         let body = exchange.send_body.as_ref().map(|body| body.id);
@@ -267,7 +267,7 @@ impl Exchanges {
         let len = match &reply {
             Reply::Meta(meta) => Some(meta.len),
             Reply::Listing => Some(BodyLen::Open),
-            Reply::Stored(_) | Reply::Done | Reply::Ticket(_) => None,
+            Reply::Stored(_) | Reply::Done | Reply::Stat(_) | Reply::Ticket(_) => None,
         };
         exchange.send.push(&Message::Reply(reply));
         match len {

@@ -5,8 +5,8 @@ use alloc::{string::String, vec::Vec};
 use zeroize::Zeroizing;
 
 use super::{
-    BodyLen, Destination, End, FileTime, Identity, Invite, MAX_BODY, MAX_INVITE_TEXT, MAX_TICKET,
-    Message, Meta, Mode, Note, Put, Reply, Request, Stored, TicketText,
+    BodyLen, Destination, End, EntryKind, FileTime, Identity, Invite, MAX_BODY, MAX_INVITE_TEXT,
+    MAX_TICKET, Message, Meta, Mode, Note, Put, Reply, Request, Stat, Stored, TicketText,
 };
 use crate::{
     MAX_NAME, Name,
@@ -18,6 +18,9 @@ const PUT: u8 = 0x02;
 const LIST: u8 = 0x03;
 const RENAME: u8 = 0x04;
 const EXIT: u8 = 0x05;
+const STAT: u8 = 0x06;
+const REMOVE: u8 = 0x07;
+const MKDIR: u8 = 0x08;
 const INVITE: u8 = 0x0a;
 const JOIN: u8 = 0x0b;
 const GROUP: u8 = 0x10;
@@ -26,6 +29,7 @@ const META: u8 = 0x20;
 const LISTING: u8 = 0x21;
 const STORED: u8 = 0x22;
 const DONE: u8 = 0x23;
+const STATED: u8 = 0x24;
 const TICKET: u8 = 0x25;
 
 /// Room for the fields of any message that are neither names nor texts.
@@ -53,7 +57,13 @@ impl Message {
     fn texts_len(&self) -> usize {
         let len = |name: &Name| name.as_bytes().len() + 8;
         match self {
-            Self::Request(Request::Get(name) | Request::List(Some(name))) => len(name),
+            Self::Request(
+                Request::Get(name)
+                | Request::List(Some(name))
+                | Request::Stat(name)
+                | Request::Remove(name)
+                | Request::Mkdir(name),
+            ) => len(name),
             Self::Request(Request::Put(Put { to, .. })) => {
                 to.path.as_ref().map_or(0, len) + len(&to.leaf)
             }
@@ -69,7 +79,7 @@ impl Message {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
         let message = match reader.u8()? {
-            kind @ (GET..=EXIT | INVITE | JOIN) => Self::Request(read_request(kind, &mut reader)?),
+            kind @ (GET..=MKDIR | INVITE | JOIN) => Self::Request(read_request(kind, &mut reader)?),
             kind @ GROUP..=END => Self::Note(read_note(kind, &mut reader)?),
             kind => Self::Reply(read_reply(kind, &mut reader)?),
         };
@@ -104,6 +114,18 @@ fn write_request(w: &mut Writer<'_>, request: &Request) {
             w.u8(EXIT);
             w.u8(u8::from(*force));
         }
+        Request::Stat(name) => {
+            w.u8(STAT);
+            w.prefixed(name.as_bytes());
+        }
+        Request::Remove(name) => {
+            w.u8(REMOVE);
+            w.prefixed(name.as_bytes());
+        }
+        Request::Mkdir(name) => {
+            w.u8(MKDIR);
+            w.prefixed(name.as_bytes());
+        }
         Request::Invite(Invite { grant, via, seconds }) => {
             w.u8(INVITE);
             w.prefixed(grant.as_bytes());
@@ -133,6 +155,9 @@ fn read_request(kind: u8, r: &mut Reader<'_>) -> Result<Request, Malformed> {
         LIST => Request::List(read_optional_name(r)?),
         RENAME => Request::Rename { from: read_name(r)?, to: read_name(r)? },
         EXIT => Request::Exit { force: read_flag(r)? },
+        STAT => Request::Stat(read_name(r)?),
+        REMOVE => Request::Remove(read_name(r)?),
+        MKDIR => Request::Mkdir(read_name(r)?),
         INVITE => Request::Invite(Invite {
             grant: read_text(r, MAX_INVITE_TEXT)?.into(),
             via: read_text(r, MAX_INVITE_TEXT)?.into(),
@@ -157,6 +182,13 @@ fn write_reply(w: &mut Writer<'_>, reply: &Reply) {
             w.bytes(hash);
         }
         Reply::Done => w.u8(DONE),
+        Reply::Stat(Stat { kind, len, mode, modified }) => {
+            w.u8(STATED);
+            w.u8(kind.number());
+            w.varint(*len);
+            w.varint(u64::from(mode.bits()));
+            write_time(w, *modified);
+        }
         Reply::Ticket(ticket) => {
             w.u8(TICKET);
             w.prefixed(ticket.reveal().as_bytes());
@@ -172,6 +204,12 @@ fn read_reply(kind: u8, r: &mut Reader<'_>) -> Result<Reply, Malformed> {
             Reply::Stored(Stored { name: read_name(r)?, len: read_len(r)?, hash: r.array()? })
         }
         DONE => Reply::Done,
+        STATED => Reply::Stat(Stat {
+            kind: EntryKind::from_number(r.u8()?)?,
+            len: read_len(r)?,
+            mode: read_mode(r)?,
+            modified: read_time(r)?,
+        }),
         TICKET => {
             let text = String::from(read_text(r, MAX_TICKET)?);
             Reply::Ticket(TicketText::new(Zeroizing::new(text)).ok_or(Malformed)?)
@@ -224,12 +262,14 @@ fn read_meta(r: &mut Reader<'_>) -> Result<Meta, Malformed> {
         Some(len) if len <= MAX_BODY => BodyLen::Known(len),
         Some(_) => return Err(Malformed),
     };
-    let mode = u32::try_from(r.varint()?).map_err(|_| Malformed)?;
-    if mode > 0o777 {
-        return Err(Malformed);
-    }
+    let mode = read_mode(r)?;
     let modified = read_time(r)?;
-    Ok(Meta { len, mode: Mode::from_bits(mode), modified, identity: Identity(r.array()?) })
+    Ok(Meta { len, mode, modified, identity: Identity(r.array()?) })
+}
+
+fn read_mode(r: &mut Reader<'_>) -> Result<Mode, Malformed> {
+    let bits = u32::try_from(r.varint()?).map_err(|_| Malformed)?;
+    if bits > 0o777 { Err(Malformed) } else { Ok(Mode::from_bits(bits)) }
 }
 
 /// Seconds zigzag (even: not negative), so that times near 1970 are short on either side of it.
@@ -321,6 +361,9 @@ pub(crate) mod tests {
             (".{0,80}", ".{0,80}", 0..=VARINT_MAX)
                 .prop_map(|(grant, via, seconds)| Request::Invite(Invite { grant, via, seconds })),
             any::<[u8; 32]>().prop_map(|proof| Request::Join { proof }),
+            name().prop_map(Request::Stat),
+            name().prop_map(Request::Remove),
+            name().prop_map(Request::Mkdir),
         ];
         let reply = prop_oneof![
             meta().prop_map(Reply::Meta),
@@ -328,6 +371,14 @@ pub(crate) mod tests {
             (name(), 0..=MAX_BODY, any::<[u8; 32]>())
                 .prop_map(|(name, len, hash)| Reply::Stored(Stored { name, len, hash })),
             Just(Reply::Done),
+            (0..3u8, 0..=MAX_BODY, any::<u32>(), any::<i64>(), any::<u32>()).prop_map(
+                |(kind, len, mode, secs, nanos)| Reply::Stat(Stat {
+                    kind: EntryKind::from_number(kind).expect("one of three"),
+                    len,
+                    mode: Mode::from_bits(mode),
+                    modified: FileTime::new(secs, nanos),
+                })
+            ),
             ".{0,80}".prop_map(|text| Reply::Ticket(
                 TicketText::new(Zeroizing::new(text)).expect("a short text")
             )),

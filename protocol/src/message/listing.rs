@@ -45,6 +45,26 @@ impl fmt::Display for BadListing {
 
 impl core::error::Error for BadListing {}
 
+impl EntryKind {
+    /// Its byte on the wire.
+    pub(super) const fn number(self) -> u8 {
+        match self {
+            Self::File => 0,
+            Self::Directory => 1,
+            Self::Other => 2,
+        }
+    }
+
+    pub(super) const fn from_number(number: u8) -> Result<Self, Malformed> {
+        match number {
+            0 => Ok(Self::File),
+            1 => Ok(Self::Directory),
+            2 => Ok(Self::Other),
+            _ => Err(Malformed),
+        }
+    }
+}
+
 impl Entry {
     /// Most bytes that an encoded entry takes.
     const MAX_LEN: usize = MAX_COMPONENT + 32;
@@ -54,11 +74,7 @@ impl Entry {
         let start = out.len();
         out.resize(start + Self::MAX_LEN, 0);
         let mut w = Writer::new(out.get_mut(start..).unwrap_or_default());
-        w.u8(match self.kind {
-            EntryKind::File => 0,
-            EntryKind::Directory => 1,
-            EntryKind::Other => 2,
-        });
+        w.u8(self.kind.number());
         w.varint(self.len);
         codec::write_time(&mut w, self.modified);
         w.prefixed(self.name.as_bytes());
@@ -83,12 +99,7 @@ impl Entry {
 }
 
 fn read_entry(r: &mut Reader<'_>) -> Result<Entry, Malformed> {
-    let kind = match r.u8()? {
-        0 => EntryKind::File,
-        1 => EntryKind::Directory,
-        2 => EntryKind::Other,
-        _ => return Err(Malformed),
-    };
+    let kind = EntryKind::from_number(r.u8()?)?;
     let len = r.varint()?;
     let modified = codec::read_time(r)?;
     let name = Name::parse(r.prefixed(MAX_COMPONENT)?).map_err(|_| Malformed)?;

@@ -45,6 +45,12 @@ pub enum Request {
         /// Stop although others' transfers run.
         force: bool,
     },
+    /// Tell what this is: answered by [`Reply::Stat`].
+    Stat(Name),
+    /// Remove this file, symbolic link or empty directory: answered by [`Reply::Done`].
+    Remove(Name),
+    /// Make this directory, in one that is there: answered by [`Reply::Done`].
+    Mkdir(Name),
     /// Make a ticket: answered by [`Reply::Ticket`].
     Invite(Invite),
     /// Let me in, as whoever gave me a ticket asked for: answered by [`Reply::Done`].
@@ -101,6 +107,8 @@ pub enum Reply {
     Stored(Stored),
     /// It is done.
     Done,
+    /// This is what it is.
+    Stat(Stat),
     /// Here is the ticket, in one line.
     Ticket(TicketText),
 }
@@ -127,6 +135,19 @@ impl fmt::Debug for TicketText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TicketText").finish_non_exhaustive()
     }
+}
+
+/// What is known of a name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Stat {
+    /// What it is.
+    pub kind: EntryKind,
+    /// Its size in bytes; 0 if it is not a file.
+    pub len: u64,
+    /// Its permission bits.
+    pub mode: Mode,
+    /// When it was modified last.
+    pub modified: FileTime,
 }
 
 /// What was stored.

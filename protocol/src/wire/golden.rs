@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     BodyLen, Destination, End, Entry, EntryKind, FileTime, Identity, Invite, Meta, Mode, Name,
-    Note, Plain, Protect, Put, Reply, Request, Status, Stored, TicketText, message::Message,
+    Note, Plain, Protect, Put, Reply, Request, Stat, Status, Stored, TicketText, message::Message,
 };
 
 const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
@@ -232,6 +232,10 @@ const fn message_name(message: &Message) -> &'static str {
         Message::Request(Request::List(None)) => "message-list-root",
         Message::Request(Request::Rename { .. }) => "message-rename",
         Message::Request(Request::Exit { .. }) => "message-exit",
+        Message::Request(Request::Stat(_)) => "message-stat",
+        Message::Request(Request::Remove(_)) => "message-remove",
+        Message::Request(Request::Mkdir(_)) => "message-mkdir",
+        Message::Reply(Reply::Stat(_)) => "message-stated",
         Message::Request(Request::Invite(_)) => "message-invite",
         Message::Request(Request::Join { .. }) => "message-join",
         Message::Reply(Reply::Meta(_)) => "message-meta",
@@ -244,7 +248,7 @@ const fn message_name(message: &Message) -> &'static str {
     }
 }
 
-fn messages() -> [Message; 16] {
+fn messages() -> [Message; 20] {
     let identity = Identity(*b"which state of i");
     let modified = FileTime::new(1_700_000_000, 250_000_000);
     let meta = |len| Meta { len, mode: Mode::from_bits(0o644), modified, identity };
@@ -263,6 +267,15 @@ fn messages() -> [Message; 16] {
         Message::Request(Request::List(None)),
         Message::Request(rename),
         Message::Request(Request::Exit { force: true }),
+        Message::Request(Request::Stat(name(b"a/b"))),
+        Message::Request(Request::Remove(name(b"a/b"))),
+        Message::Request(Request::Mkdir(name(b"a/b"))),
+        Message::Reply(Reply::Stat(Stat {
+            kind: EntryKind::File,
+            len: 11,
+            mode: Mode::from_bits(0o640),
+            modified,
+        })),
         Message::Request(Request::Invite(Invite {
             grant: "read".into(),
             via: "nas:5555".into(),

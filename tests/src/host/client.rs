@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use gannet_protocol::{
     CloseCode, CloseReason, ConnectionHandle, Destination, Entry, ExchangeId, Expected, Instant,
-    Misuse, Name, Opened, Put, Request, Status, Stored, crypto::PublicKey,
+    Misuse, Name, Opened, Put, Request, Stat, Status, Stored, crypto::PublicKey,
 };
 
 use super::{Exchange, Host};
@@ -26,6 +26,12 @@ pub enum Job {
     List(Option<Name>),
     /// To give a file another name.
     Rename(Name, Name),
+    /// To know what this is.
+    Stat(Name),
+    /// To remove a file or an empty directory.
+    Remove(Name),
+    /// To make a directory.
+    MakeDirectory(Name),
     /// The server to stop.
     Exit,
 }
@@ -58,6 +64,8 @@ pub enum Outcome {
     Listed(Option<Vec<Entry>>),
     /// It is stored.
     Stored(Stored),
+    /// It is this.
+    Stat(Stat),
     /// It is done.
     Done,
     /// It was refused or given up, by either side.
@@ -211,6 +219,9 @@ fn request(id: JobId, job: &Job) -> (Request, Option<(File, SourceFault)>) {
         Job::Get(name) => Request::Get(name.clone()),
         Job::List(directory) => Request::List(directory.clone()),
         Job::Rename(from, to) => Request::Rename { from: from.clone(), to: to.clone() },
+        Job::Stat(name) => Request::Stat(name.clone()),
+        Job::Remove(name) => Request::Remove(name.clone()),
+        Job::MakeDirectory(name) => Request::Mkdir(name.clone()),
         Job::Exit => Request::Exit { force: false },
         Job::Put(to, content, fault) => {
             let identity = gannet_protocol::Identity((id.0 as u128).to_be_bytes());

@@ -65,6 +65,10 @@ impl Host {
                 entry.outcome = Some(Outcome::Stored(stored));
                 return assert_eq!(body, None);
             }
+            Reply::Stat(stat) => {
+                entry.outcome = Some(Outcome::Stat(stat));
+                return assert_eq!(body, None);
+            }
             Reply::Done | Reply::Ticket(_) => {
                 entry.outcome = Some(Outcome::Done);
                 return assert_eq!(body, None);

@@ -29,6 +29,12 @@ pub enum Asked {
     List(Option<Name>),
     /// To rename it.
     Rename(Name, Name),
+    /// To tell what it is.
+    Stat(Name),
+    /// To remove it.
+    Remove(Name),
+    /// To make it.
+    MakeDirectory(Name),
 }
 
 impl Host {
@@ -48,6 +54,21 @@ impl Host {
             Request::Rename { from, to } => {
                 let result = self.files.rename(&from, &to);
                 self.log(exchange, Asked::Rename(from, to), result);
+                self.answer(exchange, result.map(|()| Reply::Done));
+            }
+            Request::Stat(name) => {
+                let found = self.files.stat(&name);
+                self.log(exchange, Asked::Stat(name), found.map(drop));
+                self.answer(exchange, found.map(Reply::Stat));
+            }
+            Request::Remove(name) => {
+                let result = self.files.remove(&name);
+                self.log(exchange, Asked::Remove(name), result);
+                self.answer(exchange, result.map(|()| Reply::Done));
+            }
+            Request::Mkdir(name) => {
+                let result = self.files.make_directory_once(&name);
+                self.log(exchange, Asked::MakeDirectory(name), result);
                 self.answer(exchange, result.map(|()| Reply::Done));
             }
             Request::Invite(_) | Request::Join { .. } => {
