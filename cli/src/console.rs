@@ -5,19 +5,25 @@ use std::{
     io::{self, BufWriter, IsTerminal as _, Write as _},
 };
 
-use crate::{errors::Error, outcome::Outcome};
+use crate::{args::Verbosity, errors::Error, outcome::Outcome, terminal};
 
 /// Where messages go. Nobody may be left to read them, so a failed write is no failure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Console {
     quiet: bool,
+    verbose: bool,
     terminal: bool,
 }
 
 impl Console {
     /// Looks at stderr.
-    pub(crate) fn new(quiet: bool) -> Self {
-        Self { quiet, terminal: io::stderr().is_terminal() }
+    pub(crate) fn new(Verbosity { quiet, verbose }: Verbosity) -> Self {
+        Self { quiet, verbose: verbose > 0, terminal: io::stderr().is_terminal() }
+    }
+
+    /// Columns that a line may have before it is better shortened; nothing if it is better whole.
+    pub(crate) fn columns(self) -> Option<usize> {
+        if self.verbose || !self.terminal { None } else { terminal::columns_of_stderr() }
     }
 
     /// Whether a progress bar can be shown and is wanted.
@@ -50,7 +56,12 @@ pub(crate) fn say(text: impl fmt::Display) {
 /// Standard output cannot be written.
 pub(crate) fn print(text: impl fmt::Display) -> io::Result<()> {
     let mut stdout = BufWriter::new(io::stdout().lock());
-    match write!(stdout, "{text}").and_then(|()| stdout.flush()) {
+    unless_closed(write!(stdout, "{text}").and_then(|()| stdout.flush()))
+}
+
+/// That nobody reads on is no failure.
+pub(crate) fn unless_closed(written: io::Result<()>) -> io::Result<()> {
+    match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }

@@ -17,6 +17,7 @@ use crate::{
     outcome::Outcome,
     session::is_refusal,
     settings::Settings,
+    telling::Telling,
 };
 
 const PROMPT: &str = "Paste the ticket (it is not shown): ";
@@ -25,17 +26,21 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Takes a ticket, and has the server let this user in.
 pub(crate) fn run(args: &args::Join, settings: &Settings) -> Outcome {
-    match join(args, settings) {
-        Ok(server) => {
-            settings.console.note(format_args!(
+    let telling = Telling::of("join", args.format.json, settings.console);
+    let told = join(args, settings).and_then(|server| {
+        telling.done(
+            format_args!(
                 "joined: this machine knows the server as {server} from now on; \
                  go on with: gannet client {} {}",
                 server.host(),
                 server.port()
-            ));
-            Outcome::Done
-        }
-        Err(error) => settings.console.report(&error),
+            ),
+            |object| object.with("server", server.to_string()),
+        )
+    });
+    match told {
+        Ok(()) => Outcome::Done,
+        Err(error) => telling.failed(&error),
     }
 }
 

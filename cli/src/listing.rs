@@ -13,15 +13,14 @@ use jiff::Timestamp;
 
 use crate::{console, names};
 
-/// Prints `entries` sorted by name.
+/// Prints entries, which are sorted by name.
 ///
 /// # Errors
 /// Standard output cannot be written.
-pub(crate) fn print(mut entries: Vec<Entry>) -> io::Result<()> {
-    entries.sort_by(|a, b| a.name.cmp(&b.name));
+pub(crate) fn print(entries: &[Entry]) -> io::Result<()> {
     // People want columns, programs exactly two blanks.
-    let width = if io::stdout().is_terminal() { widest(&entries) } else { 0 };
-    console::print(Lines { entries: &entries, width })
+    let width = if io::stdout().is_terminal() { widest(entries) } else { 0 };
+    console::print(Lines { entries, width })
 }
 
 /// Prints what a name is.
@@ -76,7 +75,13 @@ pub(crate) fn of_local(directory: &Path) -> io::Result<Vec<Entry>> {
         let modified = metadata.modified().map(file_time).unwrap_or_default();
         entries.push(Entry { name, kind, len, modified });
     }
+    sort(&mut entries);
     Ok(entries)
+}
+
+/// Sorts entries by name.
+pub(crate) fn sort(entries: &mut [Entry]) {
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
 }
 
 /// A time of the system's in whole seconds, rounded down.
@@ -111,6 +116,12 @@ impl fmt::Display for Lines<'_> {
         }
         Ok(())
     }
+}
+
+/// A time to the nanosecond, within the years -9999 to 9999.
+pub(crate) fn moment(time: FileTime) -> Timestamp {
+    let nanos = i32::try_from(time.nanos()).unwrap_or_default();
+    Timestamp::new(time.secs(), nanos).unwrap_or_else(|_| timestamp(time))
 }
 
 /// The second that `time` lies in, within the years -9999 to 9999.

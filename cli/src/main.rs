@@ -10,6 +10,7 @@ mod errors;
 mod hidden;
 mod interrupt;
 mod join;
+mod json;
 mod key;
 mod listing;
 mod logging;
@@ -24,6 +25,7 @@ mod server;
 mod session;
 mod settings;
 mod summary;
+mod telling;
 mod terminal;
 mod transfer;
 
@@ -47,7 +49,7 @@ use self::{
 
 fn main() -> ExitCode {
     let Cli { verbosity, config, command } = Cli::parse();
-    let settings = Settings { console: Console::new(verbosity.quiet), config };
+    let settings = Settings { console: Console::new(verbosity), config };
     let settings = &settings;
     let role = if matches!(command, Command::Server(_)) { Role::Server } else { Role::Client };
     logging::start(role, verbosity);
@@ -64,7 +66,7 @@ fn main() -> ExitCode {
         Command::Exit(one_shot) => run(one_shot, Verb::Exit, settings),
         Command::Invite(one_shot) => run(one_shot, Verb::Invite, settings),
         Command::Join(args) => join::run(&args, settings),
-        Command::Key => key::run(settings),
+        Command::Key(args) => key::run(&args, settings),
         Command::Demo => demo::run(settings.console),
         Command::Completions { shell } => printed(pages::completions(shell), settings.console),
         Command::Man => printed(pages::manual(), settings.console),
@@ -95,15 +97,16 @@ fn run<V: clap::Args>(
     settings: &Settings,
 ) -> Outcome {
     let verb = into_verb(verb);
+    let telling = verb.telling(settings.console);
     let opened = verb.check().and_then(|()| Session::open(&server, connecting, settings));
     let session = match opened {
         Ok(session) => session,
-        Err(error) => return settings.console.report(&error),
+        Err(error) => return telling.failed(&error),
     };
     let mut ask = |transfers| ask_on_terminal(&session, transfers);
     let ask: Option<AskToStop<'_>> = if io::stdin().is_terminal() { Some(&mut ask) } else { None };
     let outcome = session.run(&verb, ask);
-    session.close(outcome)
+    session.close(outcome, telling)
 }
 
 /// Asks whether to stop a server under the transfers of others. Ctrl+c is an answer too.

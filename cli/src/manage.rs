@@ -14,6 +14,7 @@ use crate::{
     listing, names,
     outcome::Outcome,
     session::Session,
+    telling::Telling,
     transfer::MOST_AT_ONCE,
 };
 
@@ -21,9 +22,20 @@ use crate::{
 ///
 /// # Errors
 /// The user wants an end, or standard output cannot be written.
-pub(crate) fn stat(session: &Session, Stat { names }: &Stat) -> Result<Outcome, Error> {
-    each(session, names, Action::Stat, Client::stat, |name, stat| {
-        listing::print_stat(name, &stat).map_err(Error::Stdio)
+pub(crate) fn stat(
+    session: &Session,
+    telling: Telling,
+    Stat { names, .. }: &Stat,
+) -> Result<Outcome, Error> {
+    each(session, telling, names, Action::Stat, Client::stat, |name, stat| {
+        telling.asked_for(
+            || listing::print_stat(name, &stat),
+            |object| {
+                let object =
+                    object.named(name.as_bytes()).of_kind(stat.kind).with("bytes", stat.len);
+                object.with_mode(stat.mode).modified(stat.modified)
+            },
+        )
     })
 }
 
@@ -31,10 +43,13 @@ pub(crate) fn stat(session: &Session, Stat { names }: &Stat) -> Result<Outcome, 
 ///
 /// # Errors
 /// The user wants an end.
-pub(crate) fn remove(session: &Session, Remove { names }: &Remove) -> Result<Outcome, Error> {
-    each(session, names, Action::Remove, Client::remove, |name, ()| {
-        session.console.note(format_args!("removed {name}"));
-        Ok(())
+pub(crate) fn remove(
+    session: &Session,
+    telling: Telling,
+    Remove { names, .. }: &Remove,
+) -> Result<Outcome, Error> {
+    each(session, telling, names, Action::Remove, Client::remove, |name, ()| {
+        telling.done(format_args!("removed {name}"), |object| object.named(name.as_bytes()))
     })
 }
 
@@ -42,10 +57,13 @@ pub(crate) fn remove(session: &Session, Remove { names }: &Remove) -> Result<Out
 ///
 /// # Errors
 /// The user wants an end.
-pub(crate) fn mkdir(session: &Session, Mkdir { names }: &Mkdir) -> Result<Outcome, Error> {
-    each(session, names, Action::Mkdir, Client::make_directory, |name, ()| {
-        session.console.note(format_args!("made {name}/"));
-        Ok(())
+pub(crate) fn mkdir(
+    session: &Session,
+    telling: Telling,
+    Mkdir { names, .. }: &Mkdir,
+) -> Result<Outcome, Error> {
+    each(session, telling, names, Action::Mkdir, Client::make_directory, |name, ()| {
+        telling.done(format_args!("made {name}/"), |object| object.named(name.as_bytes()))
     })
 }
 
@@ -59,6 +77,7 @@ struct Asked<T> {
 /// Asks for every name, many at once, and tells of them in their order.
 fn each<T>(
     session: &Session,
+    telling: Telling,
     texts: &[OsString],
     action: fn(OsString) -> Action,
     ask: fn(&Client, Name) -> Job<T>,
@@ -88,7 +107,7 @@ fn each<T>(
         match told {
             Ok(()) => {}
             Err(error @ (Error::Interrupted | Error::Stdio(_))) => return Err(error),
-            Err(error) => outcome = outcome.or(session.console.report(&error)),
+            Err(error) => outcome = outcome.or(telling.failed(&error)),
         }
     }
 }

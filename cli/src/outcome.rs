@@ -36,6 +36,19 @@ impl Outcome {
         }
     }
 
+    /// The same in a word, as `--json` says it.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::Disconnected => "disconnected",
+            Self::Refused => "refused",
+            Self::Unverified => "unverified",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
     /// This failure, or what came later if this is none.
     pub(crate) fn or(self, later: Self) -> Self {
         if self == Self::Done { later } else { self }

@@ -16,10 +16,13 @@ use crate::{
     directory::LocalDirectory,
     errors::{Action, Error, TrustError},
     interrupt::Interrupt,
+    json::Object,
     listing, manage, names,
     outcome::Outcome,
     settings::Settings,
-    summary, transfer,
+    summary,
+    telling::Telling,
+    transfer,
 };
 
 /// How often a wait looks up for ctrl+c and for the progress: sooner than a user can notice.
@@ -84,22 +87,23 @@ impl Session {
 
     /// Does what `verb` says and tells how it went. Without `ask` an exit does not ask.
     pub(crate) fn run(&self, verb: &Verb, ask: Option<AskToStop<'_>>) -> Outcome {
+        let telling = verb.telling(self.console);
         let result = match verb {
-            Verb::Get(get) => transfer::get(self, get),
-            Verb::Put(put) => transfer::put(self, put),
-            Verb::List(list) => self.list(list).map(|()| Outcome::Done),
-            Verb::Rename(rename) => self.rename(rename).map(|()| Outcome::Done),
-            Verb::Stat(stat) => manage::stat(self, stat),
-            Verb::Remove(remove) => manage::remove(self, remove),
-            Verb::Mkdir(mkdir) => manage::mkdir(self, mkdir),
-            Verb::Exit(_) => self.exit(ask).map(|()| Outcome::Done),
-            Verb::Invite(invite) => self.invite(invite).map(|()| Outcome::Done),
+            Verb::Get(get) => transfer::get(self, telling, get),
+            Verb::Put(put) => transfer::put(self, telling, put),
+            Verb::List(list) => self.list(telling, list).map(|()| Outcome::Done),
+            Verb::Rename(rename) => self.rename(telling, rename).map(|()| Outcome::Done),
+            Verb::Stat(stat) => manage::stat(self, telling, stat),
+            Verb::Remove(remove) => manage::remove(self, telling, remove),
+            Verb::Mkdir(mkdir) => manage::mkdir(self, telling, mkdir),
+            Verb::Exit(_) => self.exit(telling, ask).map(|()| Outcome::Done),
+            Verb::Invite(invite) => self.invite(telling, invite).map(|()| Outcome::Done),
         };
-        result.unwrap_or_else(|error| self.console.report(&error))
+        result.unwrap_or_else(|error| telling.failed(&error))
     }
 
     /// Ends the connection as `outcome` wants it, and tells if it was lost.
-    pub(crate) fn close(self, outcome: Outcome) -> Outcome {
+    pub(crate) fn close(self, outcome: Outcome, telling: Telling) -> Outcome {
         let lost = self.lost();
         if let Some(stats) = self.client.stats() {
             log::info!("{}", summary::connection(&stats));
@@ -109,7 +113,7 @@ impl Session {
             return outcome;
         }
         match lost {
-            Some(lost) => outcome.or(self.console.report(&self.loss(lost))),
+            Some(lost) => outcome.or(telling.failed(&self.loss(lost))),
             None => outcome,
         }
     }
@@ -154,7 +158,7 @@ impl Session {
         }
     }
 
-    fn list(&self, List { dir }: &List) -> Result<(), Error> {
+    fn list(&self, telling: Telling, List { dir, .. }: &List) -> Result<(), Error> {
         let action = Action::List(dir.clone());
         let name = match dir {
             None => None,
@@ -164,15 +168,19 @@ impl Session {
                 error,
             })?,
         };
-        let entries =
-            self.wait(self.client.list(name)).map_err(|failure| self.error(action, failure))?;
+        let listed = self.wait(self.client.list(name.clone()));
+        let mut entries = listed.map_err(|failure| self.error(action, failure))?;
+        listing::sort(&mut entries);
         self.interrupt.act_at_once();
-        let printed = listing::print(entries);
+        let printed = match telling.is_json() {
+            false => listing::print(&entries).map_err(Error::Stdio),
+            true => telling.objects(entries.iter().map(|entry| object_of(name.as_ref(), entry))),
+        };
         self.interrupt.defer();
-        printed.map_err(Error::Stdio)
+        printed
     }
 
-    fn rename(&self, Rename { old, new }: &Rename) -> Result<(), Error> {
+    fn rename(&self, telling: Telling, Rename { old, new, .. }: &Rename) -> Result<(), Error> {
         let action = Action::Rename(old.clone(), new.clone());
         let name = |text: &OsString| {
             names::remote(text).map_err(|error| Error::BadName {
@@ -184,11 +192,12 @@ impl Session {
         let (from, to) = (name(old)?, name(new)?);
         self.wait(self.client.rename(from.clone(), to.clone()))
             .map_err(|failure| self.error(action.clone(), failure))?;
-        self.console.note(format_args!("renamed {from} to {to}"));
-        Ok(())
+        telling.done(format_args!("renamed {from} to {to}"), |object| {
+            object.named(from.as_bytes()).renamed_to(to.as_bytes())
+        })
     }
 
-    fn exit(&self, mut ask: Option<AskToStop<'_>>) -> Result<(), Error> {
+    fn exit(&self, telling: Telling, mut ask: Option<AskToStop<'_>>) -> Result<(), Error> {
         let mut force = ask.is_none();
         loop {
             let failure = match self.wait(self.client.exit(force)) {
@@ -210,11 +219,12 @@ impl Session {
             }
         }
         self.stopped.set(true);
-        self.console.note(format_args!("stopped the server at {}", self.client.remote()));
-        Ok(())
+        telling.done(format_args!("stopped the server at {}", self.client.remote()), |object| {
+            object.with("server", self.server.to_string())
+        })
     }
 
-    fn invite(&self, invite: &Invite) -> Result<(), Error> {
+    fn invite(&self, telling: Telling, invite: &Invite) -> Result<(), Error> {
         let grant = invite.grant()?;
         let asked = gannet_protocol::Invite {
             grant: grant.to_string(),
@@ -224,8 +234,19 @@ impl Session {
         let ticket = self
             .wait(self.client.invite(asked))
             .map_err(|failure| self.error(Action::Invite, failure))?;
-        print(format_args!("{}\n", ticket.reveal())).map_err(Error::Stdio)?;
-        self.console.note(format_args!(
+        telling.asked_for(
+            || print(format_args!("{}\n", ticket.reveal())),
+            |object| {
+                let object = object.with("ticket", ticket.reveal());
+                let object = object.with("role", grant.role().to_string());
+                let object = match grant.dir() {
+                    Some(dir) => object.in_directory(dir.as_bytes()),
+                    None => object,
+                };
+                object.with_some("max", grant.max()).with("valid_seconds", invite.seconds)
+            },
+        )?;
+        telling.note(format_args!(
             "this ticket lets one client in within {}, which then {}{}; give it to them alone, \
              and have them run 'gannet join' and paste it there",
             format_duration(Duration::from_secs(invite.seconds)),
@@ -242,6 +263,16 @@ impl Session {
             _ => Vec::new(),
         }
     }
+}
+
+/// An entry of a directory as an object, with the name by which it can be fetched.
+fn object_of(dir: Option<&Name>, entry: &Entry) -> Object {
+    let object = Object::of("list", Outcome::Done);
+    let object = match dir.and_then(|dir| dir.join(&entry.name).ok()) {
+        Some(name) => object.named(name.as_bytes()),
+        None => object.named(entry.name.as_bytes()),
+    };
+    object.of_kind(entry.kind).with("bytes", entry.len).modified(entry.modified)
 }
 
 /// Whether the server said that it does not know us.

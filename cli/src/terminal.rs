@@ -5,6 +5,19 @@ use std::io::{self, IsTerminal as _, Write as _};
 /// Turns off bracketed paste, which a prompt turns on.
 const PASTE_OFF: &str = "\x1b[?2004l";
 
+/// How wide the terminal on standard error is, in columns.
+#[cfg(unix)]
+pub(crate) fn columns_of_stderr() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stderr()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|&columns| columns > 0)
+}
+
+/// How wide it is, which nobody knows here.
+#[cfg(not(unix))]
+pub(crate) fn columns_of_stderr() -> Option<usize> {
+    None
+}
+
 /// The settings of the terminal on standard input, as they were.
 #[derive(Debug)]
 pub(crate) struct Terminal {

@@ -14,41 +14,53 @@ use crate::{
     args::{Get, Put},
     destination,
     errors::{Action, Error},
+    json::{Object, hex},
     names::{self, Shown},
     outcome::Outcome,
     progress::Bar,
     session::{Session, TICK},
     summary::Moved,
+    telling::Telling,
 };
 
 /// Most files that are asked for at once: a server works at half as many for one connection, and the next requests wait
 /// there rather than a round trip away.
 pub(crate) const MOST_AT_ONCE: usize = 128;
+/// Digits of a hash where there is no room for all: enough to tell files apart by eye.
+const SHORT_HASH: usize = 16;
 
 /// Fetches files; tells of each how it went, and returns the failure of the first that failed.
 ///
 /// # Errors
 /// Nothing was moved, or the user wants an end.
-pub(crate) fn get(session: &Session, Get { names, to }: &Get) -> Result<Outcome, Error> {
+pub(crate) fn get(
+    session: &Session,
+    telling: Telling,
+    Get { names, to, .. }: &Get,
+) -> Result<Outcome, Error> {
     let planned = destination::of_gets(names, to.as_deref(), &session.here)?;
     let planned = planned
         .into_iter()
         .zip(names)
         .map(|(each, text)| each.map(|(from, to)| Transfer::Get { text: text.clone(), from, to }));
-    Running::new(session, planned.collect()).finish()
+    Running::new(session, telling, planned.collect()).finish()
 }
 
 /// Stores files; tells of each how it went, and returns the failure of the first that failed.
 ///
 /// # Errors
 /// Nothing was moved, or the user wants an end.
-pub(crate) fn put(session: &Session, Put { files, to }: &Put) -> Result<Outcome, Error> {
+pub(crate) fn put(
+    session: &Session,
+    telling: Telling,
+    Put { files, to, .. }: &Put,
+) -> Result<Outcome, Error> {
     let planned = destination::of_puts(files, to.as_deref(), &session.here)?;
     let planned = planned
         .into_iter()
         .zip(files)
         .map(|(each, file)| each.map(|(from, to)| Transfer::Put { file: file.clone(), from, to }));
-    Running::new(session, planned.collect()).finish()
+    Running::new(session, telling, planned.collect()).finish()
 }
 
 /// A file to move.
@@ -80,8 +92,9 @@ impl Transfer {
         }
     }
 
-    /// Says that it is done: `got a/b.iso as c.iso: 1.10 GB in 2.30 s, 3.83 Gbit/s, BLAKE3 verified`.
-    fn summary(&self, done: &Transferred) -> String {
+    /// Says that it is done: `got a/b.iso as c.iso: 1.10 GB in 2.30 s, 3.83 Gbit/s, BLAKE3 verified (7a4673f1...)`. Where it
+    /// would take more than `columns`, the hash is shortened.
+    fn summary(&self, done: &Transferred, columns: Option<usize>) -> String {
         let (verb, renamed) = match self {
             Self::Get { from, to, .. } => {
                 let kept = *to == names::local(&from.leaf());
@@ -94,13 +107,34 @@ impl Transfer {
         };
         let renamed = renamed.map(|name| format!(" as {name}")).unwrap_or_default();
         let moved = Moved { bytes: done.len, elapsed: done.elapsed };
-        format!("{verb} {}{renamed}: {moved}, BLAKE3 verified", self.label())
+        let (label, hash) = (self.label(), hex(&done.hash));
+        let line = |hash| format!("{verb} {label}{renamed}: {moved}, BLAKE3 verified ({hash})");
+        let whole = line(&hash[..]);
+        match hash.split_at_checked(SHORT_HASH) {
+            Some((short, _)) if columns.is_some_and(|most| whole.chars().count() > most) => {
+                line(&format!("{short}..."))
+            }
+            _ => whole,
+        }
+    }
+
+    /// Tells the same to a program.
+    fn describe(&self, object: Object, done: &Transferred) -> Object {
+        let object = match self {
+            Self::Get { from, to, .. } => object.named(from.as_bytes()).at_path(to),
+            Self::Put { file, to, .. } => {
+                object.named(done.name.as_ref().unwrap_or(&to.leaf).as_bytes()).at_path(file)
+            }
+        };
+        let object = object.with("bytes", done.len).with_seconds(done.elapsed);
+        object.with("blake3", hex(&done.hash))
     }
 }
 
 /// Some transfers on the way.
 struct Running<'a> {
     session: &'a Session,
+    telling: Telling,
     bar: Bar,
     /// Not begun yet, with their places among the arguments.
     waiting: VecDeque<(usize, Result<Transfer, Error>)>,
@@ -115,7 +149,7 @@ struct Running<'a> {
 }
 
 impl<'a> Running<'a> {
-    fn new(session: &'a Session, planned: Vec<Result<Transfer, Error>>) -> Self {
+    fn new(session: &'a Session, telling: Telling, planned: Vec<Result<Transfer, Error>>) -> Self {
         let count = planned.len();
         let label = match &planned[..] {
             [Ok(one)] => one.label(),
@@ -123,7 +157,8 @@ impl<'a> Running<'a> {
         };
         Self {
             session,
-            bar: Bar::new(session.console, &label),
+            telling,
+            bar: Bar::new(telling.console, &label),
             waiting: planned.into_iter().enumerate().collect(),
             running: Vec::new(),
             count,
@@ -140,7 +175,7 @@ impl<'a> Running<'a> {
             if self.running.is_empty() {
                 break;
             }
-            self.collect();
+            self.collect()?;
             self.show();
             if self.session.interrupt.heard() {
                 return Err(Error::Interrupted);
@@ -150,7 +185,7 @@ impl<'a> Running<'a> {
         if self.count > 1 {
             let moved = Moved { bytes: self.moved, elapsed: self.begun.elapsed() };
             let (done, count) = (self.done, self.count);
-            self.session.console.note(format_args!("{done} of {count} files: {moved}"));
+            self.telling.note(format_args!("{done} of {count} files: {moved}"));
         }
         Ok(self.failed.map_or(Outcome::Done, |(_, outcome)| outcome))
     }
@@ -170,7 +205,7 @@ impl<'a> Running<'a> {
     }
 
     /// Waits for the oldest for a moment, and takes out all that are over.
-    fn collect(&mut self) {
+    fn collect(&mut self) -> Result<(), Error> {
         let mut patience = TICK;
         for (place, transfer, mut job) in std::mem::take(&mut self.running) {
             match job.wait_timeout(patience) {
@@ -178,7 +213,9 @@ impl<'a> Running<'a> {
                 Some(Ok(done)) => {
                     self.done += 1;
                     self.moved = self.moved.saturating_add(done.len);
-                    self.bar.suspend(|| self.session.console.note(transfer.summary(&done)));
+                    let words = transfer.summary(&done, self.telling.console.columns());
+                    let describe = |object| transfer.describe(object, &done);
+                    self.bar.suspend(|| self.telling.done(words, describe))?;
                 }
                 Some(Err(failure)) => {
                     let error = self.session.error(transfer.action(), failure);
@@ -187,10 +224,11 @@ impl<'a> Running<'a> {
             }
             patience = Duration::ZERO;
         }
+        Ok(())
     }
 
     fn fail(&mut self, place: usize, error: &Error) {
-        let outcome = self.bar.suspend(|| self.session.console.report(error));
+        let outcome = self.bar.suspend(|| self.telling.failed(error));
         if self.failed.is_none_or(|(first, _)| place < first) {
             self.failed = Some((place, outcome));
         }

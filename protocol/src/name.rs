@@ -113,6 +113,14 @@ impl fmt::Debug for Name {
 #[derive(Clone, Copy, Debug)]
 pub struct Escaped<'a>(pub &'a [u8]);
 
+impl Escaped<'_> {
+    /// Whether a character is one that a terminal obeys or a reader cannot see.
+    #[must_use]
+    pub fn hides(character: char) -> bool {
+        character.is_ascii_control() || is_unprintable(character)
+    }
+}
+
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {

@@ -16,6 +16,12 @@ macro_rules! statuses {
             /// Every status, in the order of their codes.
             pub const ALL: &'static [Self] = &[$(Self::$name,)+];
 
+            /// Its name in the protocol's document.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)+ }
+            }
+
             /// The byte on the wire.
             #[must_use]
             pub const fn code(self) -> u8 {

@@ -13,7 +13,7 @@ use clap_complete::Shell;
 use gannet_driver_mio::trust::{HostPort, policy::Grant};
 use gannet_protocol::PublicKey;
 
-pub(crate) use verbs::{Exit, Get, Invite, List, Mkdir, Put, Remove, Rename, Stat, Verb};
+pub(crate) use verbs::{Exit, Format, Get, Invite, List, Mkdir, Put, Remove, Rename, Stat, Verb};
 
 const EXIT_STATUSES: &str = "\
 Exit status:
@@ -71,11 +71,7 @@ pub(crate) enum Command {
     Exit(OneShot<Exit>),
     Invite(OneShot<Invite>),
     Join(Join),
-    /// Print this user's public key, which is made if there is none.
-    ///
-    /// Its fingerprint, to compare over the telephone, goes to stderr. The secret key stays in the file secret_key of the
-    /// configuration directory.
-    Key,
+    Key(Key),
     /// Move 50 MB over a bad link inside this process, and tell how it went.
     Demo,
     /// Print what a shell needs to complete gannet's commands.
@@ -176,6 +172,18 @@ pub(crate) struct Join {
     pub(crate) arguments: Vec<OsString>,
     #[command(flatten)]
     pub(crate) timeout: Timeout,
+    #[command(flatten)]
+    pub(crate) format: Format,
+}
+
+/// Print this user's public key, which is made if there is none.
+///
+/// Its fingerprint, to compare over the telephone, goes to stderr. The secret key stays in the file secret_key of the
+/// configuration directory.
+#[derive(Args, Debug)]
+pub(crate) struct Key {
+    #[command(flatten)]
+    pub(crate) format: Format,
 }
 
 #[cfg(test)]

@@ -10,8 +10,10 @@ use gannet_driver_mio::trust::policy::{Grant, Role};
 
 use super::values;
 use crate::{
+    console::Console,
     errors::{Action, Conflict, Error},
     names,
+    telling::Telling,
 };
 
 /// What can be asked of a server; also the beginning of a line of the menu, which the usages here are for.
@@ -21,16 +23,27 @@ pub(crate) enum Verb {
     Get(Get),
     #[command(override_usage = "put FILE [REMOTE]\n       put FILE... --to PATH")]
     Put(Put),
-    #[command(visible_alias = "mv")]
+    #[command(visible_alias = "mv", override_usage = "rename <OLD> <NEW>")]
     Rename(Rename),
-    #[command(visible_alias = "ls")]
+    #[command(visible_alias = "ls", override_usage = "list [DIR]")]
     List(List),
+    #[command(override_usage = "stat <NAME>...")]
     Stat(Stat),
-    #[command(visible_alias = "rm")]
+    #[command(visible_alias = "rm", override_usage = "remove <NAME>...")]
     Remove(Remove),
+    #[command(override_usage = "mkdir <DIR>...")]
     Mkdir(Mkdir),
+    #[command(override_usage = "exit")]
     Exit(Exit),
     Invite(Invite),
+}
+
+/// How to tell what was done.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Format {
+    /// Tell it by JSON on standard output, for programs: an object a file or entry, one a line (docs/json.md).
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Fetch files.
@@ -42,6 +55,8 @@ pub(crate) struct Get {
     /// A directory for them, if it is one or ends in '/'; else the new name.
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) to: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) format: Format,
 }
 
 /// Store files at the server.
@@ -53,6 +68,8 @@ pub(crate) struct Put {
     /// A directory at the server, if it is one or ends in '/'; else the new name.
     #[arg(long, value_name = "PATH", value_hint = ValueHint::Other)]
     pub(crate) to: Option<OsString>,
+    #[command(flatten)]
+    pub(crate) format: Format,
 }
 
 /// List a directory of the server.
@@ -61,6 +78,8 @@ pub(crate) struct List {
     /// Which; all that is shared if none is given.
     #[arg(value_name = "DIR", value_hint = ValueHint::Other)]
     pub(crate) dir: Option<OsString>,
+    #[command(flatten)]
+    pub(crate) format: Format,
 }
 
 /// Give a file of the server another name, which must be free.
@@ -72,6 +91,8 @@ pub(crate) struct Rename {
     /// Its new name.
     #[arg(value_name = "NEW", value_hint = ValueHint::Other)]
     pub(crate) new: OsString,
+    #[command(flatten)]
+    pub(crate) format: Format,
 }
 
 /// Tell what names of the server are: mode, size in bytes, time, name.
@@ -80,6 +101,8 @@ pub(crate) struct Stat {
     /// What to tell of.
     #[arg(value_name = "NAME", required = true, value_hint = ValueHint::Other)]
     pub(crate) names: Vec<OsString>,
+    #[command(flatten)]
+    pub(crate) format: Format,
 }
 
 /// Remove files and empty directories of the server.
@@ -90,6 +113,8 @@ pub(crate) struct Remove {
     /// What to remove, in this order.
     #[arg(value_name = "NAME", required = true, value_hint = ValueHint::Other)]
     pub(crate) names: Vec<OsString>,
+    #[command(flatten)]
+    pub(crate) format: Format,
 }
 
 /// Make directories at the server, each in one that is there.
@@ -98,13 +123,18 @@ pub(crate) struct Mkdir {
     /// What to make, in this order.
     #[arg(value_name = "DIR", required = true, value_hint = ValueHint::Other)]
     pub(crate) names: Vec<OsString>,
+    #[command(flatten)]
+    pub(crate) format: Format,
 }
 
 /// Stop the server.
 ///
 /// If transfers of other clients run, it asks on a terminal, and stops them elsewhere.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Exit {}
+pub(crate) struct Exit {
+    #[command(flatten)]
+    pub(crate) format: Format,
+}
 
 /// Print a ticket that lets one client in, once.
 ///
@@ -124,6 +154,8 @@ pub(crate) struct Invite {
     /// For how long the ticket stands, a week at most.
     #[arg(long = "for", value_name = "TIME", default_value = "10m", value_parser = values::lifetime)]
     pub(crate) seconds: u64,
+    #[command(flatten)]
+    pub(crate) format: Format,
 }
 
 impl Invite {
@@ -145,6 +177,37 @@ impl Invite {
 }
 
 impl Verb {
+    /// What it is called.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Get(_) => "get",
+            Self::Put(_) => "put",
+            Self::Rename(_) => "rename",
+            Self::List(_) => "list",
+            Self::Stat(_) => "stat",
+            Self::Remove(_) => "remove",
+            Self::Mkdir(_) => "mkdir",
+            Self::Exit(_) => "exit",
+            Self::Invite(_) => "invite",
+        }
+    }
+
+    /// How it tells what it did.
+    pub(crate) fn telling(&self, console: Console) -> Telling {
+        let format = match self {
+            Self::Get(get) => get.format,
+            Self::Put(put) => put.format,
+            Self::Rename(rename) => rename.format,
+            Self::List(list) => list.format,
+            Self::Stat(stat) => stat.format,
+            Self::Remove(remove) => remove.format,
+            Self::Mkdir(mkdir) => mkdir.format,
+            Self::Exit(exit) => exit.format,
+            Self::Invite(invite) => invite.format,
+        };
+        Telling::of(self.name(), format.json, console)
+    }
+
     /// Looks for what is wrong before a server is asked.
     ///
     /// # Errors
@@ -162,8 +225,12 @@ impl Verb {
     /// The verb's name and the number of its arguments, if there are too many.
     pub(crate) fn read_as_menu(&mut self) -> Result<(), (&'static str, usize)> {
         match self {
-            Self::Get(Get { names, to }) => take_second(names, to).map_err(|count| ("get", count)),
-            Self::Put(Put { files, to }) => take_second(files, to).map_err(|count| ("put", count)),
+            Self::Get(Get { names, to, .. }) => {
+                take_second(names, to).map_err(|count| ("get", count))
+            }
+            Self::Put(Put { files, to, .. }) => {
+                take_second(files, to).map_err(|count| ("put", count))
+            }
             _ => Ok(()),
         }
     }

@@ -102,6 +102,26 @@ impl Error {
         }
     }
 
+    /// What was to be done, if it was one thing.
+    pub(crate) fn action(&self) -> Option<&Action> {
+        match self {
+            Self::Unfinished { action, .. }
+            | Self::Remote { action, .. }
+            | Self::Local { action, .. }
+            | Self::BadName { action, .. }
+            | Self::Unverified(action) => Some(action),
+            Self::Connect { .. }
+            | Self::Trust(_)
+            | Self::Lost(_)
+            | Self::Conflict(_)
+            | Self::Start(_)
+            | Self::Serve(_)
+            | Self::Directory(..)
+            | Self::Stdio(_)
+            | Self::Interrupted => None,
+        }
+    }
+
     /// The exit status that it stands for.
     pub(crate) fn outcome(&self) -> Outcome {
         match self {

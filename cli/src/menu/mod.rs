@@ -22,6 +22,7 @@ use crate::{
     outcome::Outcome,
     question,
     session::{AskToStop, Session},
+    telling::Telling,
 };
 
 /// Runs commands until there are no more, the connection is over or the user leaves.
@@ -45,7 +46,8 @@ pub(crate) fn run(session: Session) -> Outcome {
             _ => {}
         }
         if !step.goes_on || step.outcome == Outcome::Interrupted {
-            return menu.session.close(first);
+            let telling = Telling::in_words(menu.session.console);
+            return menu.session.close(first, telling);
         }
     }
 }
@@ -119,7 +121,7 @@ impl Menu {
     fn list_local(&self, dir: PathBuf) -> Result<(), Error> {
         let entries = listing::of_local(&self.session.here.resolve(&dir))
             .map_err(|error| Error::Directory(dir, error))?;
-        listing::print(entries).map_err(Error::Stdio)
+        listing::print(&entries).map_err(Error::Stdio)
     }
 
     /// Tells of a failure.

@@ -10,6 +10,7 @@ mod demo;
 mod failures;
 mod files;
 mod interrupt;
+mod json;
 mod keys;
 mod manage;
 mod menu;

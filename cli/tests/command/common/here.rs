@@ -76,6 +76,16 @@ impl Here {
         self.start(arguments).ran()
     }
 
+    /// The same with `input` on its standard input.
+    #[track_caller]
+    pub(crate) fn run_with<A: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = A>,
+        input: &[u8],
+    ) -> Ran {
+        Process::start(&mut self.gannet(arguments), input).ran()
+    }
+
     /// Starts it.
     pub(crate) fn start<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Process {
         Process::start(&mut self.gannet(arguments), b"")
