@@ -17,6 +17,11 @@ use crate::{
     names,
 };
 
+/// Stands for standard input or output.
+pub(crate) const STREAM: &str = "-";
+/// What standard input is called in a directory of the server.
+const STDIN_LEAF: &str = "stdin";
+
 /// A file that one verb moves: what it is called, or why it cannot be moved.
 type Each<T> = Vec<Result<T, Error>>;
 
@@ -124,6 +129,7 @@ fn remote_place(files: &[PathBuf], to: Option<&OsStr>) -> Result<(Option<Name>, 
 /// The name that a local file has at the server if no other is given.
 fn leaf_of(file: &Path) -> Result<Name, Error> {
     let action = || Action::Put(file.into());
+    let file = if file == Path::new(STREAM) { Path::new(STDIN_LEAF) } else { file };
     match file.file_name() {
         // The root, or a path that ends in '..'.
         None => {

@@ -24,6 +24,7 @@ mod question;
 mod server;
 mod session;
 mod settings;
+mod standard;
 mod summary;
 mod telling;
 mod terminal;

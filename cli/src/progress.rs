@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    io::{self, IsTerminal as _},
     time::{Duration, Instant},
 };
 
@@ -29,9 +30,10 @@ pub(crate) struct Bar {
 }
 
 impl Bar {
-    /// Shows a bar named `label`.
-    pub(crate) fn new(console: Console, label: &str) -> Self {
-        let target = if console.shows_bars() {
+    /// Shows a bar named `label`; while something is printed, only where that is not the same terminal.
+    pub(crate) fn new(console: Console, label: &str, printing: bool) -> Self {
+        let is_free = !printing || !io::stdout().is_terminal();
+        let target = if console.shows_bars() && is_free {
             ProgressDrawTarget::stderr_with_hz(REDRAWS)
         } else {
             ProgressDrawTarget::hidden()

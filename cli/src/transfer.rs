@@ -3,22 +3,23 @@
 use std::{
     collections::VecDeque,
     ffi::OsString,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use gannet_driver_mio::client::{Client, Job, Transferred};
+use gannet_driver_mio::client::{Client, Failure, Job, Transferred};
 use gannet_protocol::{Destination, Name};
 
 use crate::{
     args::{Get, Put},
-    destination,
-    errors::{Action, Error},
+    destination::{self, STREAM},
+    errors::{Action, Conflict, Error},
     json::{Object, hex},
     names::{self, Shown},
     outcome::Outcome,
     progress::Bar,
     session::{Session, TICK},
+    standard,
     summary::Moved,
     telling::Telling,
 };
@@ -38,6 +39,16 @@ pub(crate) fn get(
     telling: Telling,
     Get { names, to, .. }: &Get,
 ) -> Result<Outcome, Error> {
+    if to.as_deref() == Some(Path::new(STREAM)) {
+        let [text] = &names[..] else { return Err(Error::Conflict(Conflict::SharedStdout)) };
+        let from = names::remote(text).map_err(|error| Error::BadName {
+            action: Action::Get(text.clone()),
+            name: text.clone(),
+            error,
+        })?;
+        let planned = vec![Ok(Transfer::Print { text: text.clone(), from })];
+        return Running::new(session, telling, planned).finish();
+    }
     let planned = destination::of_gets(names, to.as_deref(), &session.here)?;
     let planned = planned
         .into_iter()
@@ -56,17 +67,36 @@ pub(crate) fn put(
     Put { files, to, .. }: &Put,
 ) -> Result<Outcome, Error> {
     let planned = destination::of_puts(files, to.as_deref(), &session.here)?;
-    let planned = planned
-        .into_iter()
-        .zip(files)
-        .map(|(each, file)| each.map(|(from, to)| Transfer::Put { file: file.clone(), from, to }));
+    let planned = planned.into_iter().zip(files).map(|(each, file)| {
+        each.map(|(from, to)| match file == Path::new(STREAM) {
+            true => Transfer::Read { to },
+            false => Transfer::Put { file: file.clone(), from, to },
+        })
+    });
     Running::new(session, telling, planned.collect()).finish()
 }
 
 /// A file to move.
 enum Transfer {
-    Get { text: OsString, from: Name, to: PathBuf },
-    Put { file: PathBuf, from: PathBuf, to: Destination },
+    Get {
+        text: OsString,
+        from: Name,
+        to: PathBuf,
+    },
+    Put {
+        file: PathBuf,
+        from: PathBuf,
+        to: Destination,
+    },
+    /// A get to standard output.
+    Print {
+        text: OsString,
+        from: Name,
+    },
+    /// A put from standard input.
+    Read {
+        to: Destination,
+    },
 }
 
 impl Transfer {
@@ -74,21 +104,25 @@ impl Transfer {
         match self {
             Self::Get { from, to, .. } => client.get(from.clone(), to.clone()),
             Self::Put { from, to, .. } => client.put(from.clone(), to.clone()),
+            Self::Print { from, .. } => client.get_stream(from.clone(), standard::output()),
+            Self::Read { to } => client.put_stream(standard::input(), to.clone()),
         }
     }
 
     fn action(&self) -> Action {
         match self {
-            Self::Get { text, .. } => Action::Get(text.clone()),
+            Self::Get { text, .. } | Self::Print { text, .. } => Action::Get(text.clone()),
             Self::Put { file, .. } => Action::Put(file.clone()),
+            Self::Read { .. } => Action::Put(STREAM.into()),
         }
     }
 
     /// What the user calls it.
     fn label(&self) -> String {
         match self {
-            Self::Get { text, .. } => Shown(text).to_string(),
+            Self::Get { text, .. } | Self::Print { text, .. } => Shown(text).to_string(),
             Self::Put { file, .. } => Shown::from(&**file).to_string(),
+            Self::Read { .. } => STREAM.into(),
         }
     }
 
@@ -100,7 +134,8 @@ impl Transfer {
                 let kept = *to == names::local(&from.leaf());
                 ("got", (!kept).then(|| Shown::from(&**to).to_string()))
             }
-            Self::Put { to, .. } => {
+            Self::Print { .. } => ("got", None),
+            Self::Put { to, .. } | Self::Read { to } => {
                 let name = done.name.as_ref().filter(|&name| *name != to.leaf);
                 ("put", name.map(Name::to_string))
             }
@@ -122,8 +157,13 @@ impl Transfer {
     fn describe(&self, object: Object, done: &Transferred) -> Object {
         let object = match self {
             Self::Get { from, to, .. } => object.named(from.as_bytes()).at_path(to),
+            Self::Print { from, .. } => object.named(from.as_bytes()).at_path(Path::new(STREAM)),
             Self::Put { file, to, .. } => {
                 object.named(done.name.as_ref().unwrap_or(&to.leaf).as_bytes()).at_path(file)
+            }
+            Self::Read { to } => {
+                let name = done.name.as_ref().unwrap_or(&to.leaf);
+                object.named(name.as_bytes()).at_path(Path::new(STREAM))
             }
         };
         let object = object.with("bytes", done.len).with_seconds(done.elapsed);
@@ -155,10 +195,12 @@ impl<'a> Running<'a> {
             [Ok(one)] => one.label(),
             _ => format!("{count} files"),
         };
+        // A bar would be drawn into what is printed.
+        let printing = matches!(planned[..], [Ok(Transfer::Print { .. })]);
         Self {
             session,
             telling,
-            bar: Bar::new(telling.console, &label),
+            bar: Bar::new(telling.console, &label, printing),
             waiting: planned.into_iter().enumerate().collect(),
             running: Vec::new(),
             count,
@@ -217,6 +259,8 @@ impl<'a> Running<'a> {
                     let describe = |object| transfer.describe(object, &done);
                     self.bar.suspend(|| self.telling.done(words, describe))?;
                 }
+                // Whoever reads standard output has what they want.
+                Some(Err(Failure::Unwanted)) => {}
                 Some(Err(failure)) => {
                     let error = self.session.error(transfer.action(), failure);
                     self.fail(place, &error);

@@ -93,7 +93,8 @@ impl HashTree {
         Self::with_groups(len, len.group_len())
     }
 
-    fn with_groups(len: BodyLen, group_len: u64) -> Self {
+    /// The same with groups of another length.
+    pub(crate) fn with_groups(len: BodyLen, group_len: u64) -> Self {
         Self { group_len, len, subtrees: BTreeMap::new(), first: None }
     }
 

@@ -11,6 +11,7 @@ use gannet_driver_mio::trust::policy::{Grant, Role};
 use super::values;
 use crate::{
     console::Console,
+    destination::STREAM,
     errors::{Action, Conflict, Error},
     names,
     telling::Telling,
@@ -52,7 +53,7 @@ pub(crate) struct Get {
     /// What to fetch.
     #[arg(value_name = "NAME", required = true, value_hint = ValueHint::Other)]
     pub(crate) names: Vec<OsString>,
-    /// A directory for them, if it is one or ends in '/'; else the new name.
+    /// A directory for them, if it is one or ends in '/'; else the new name, or '-' for standard output.
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) to: Option<PathBuf>,
     #[command(flatten)]
@@ -62,7 +63,7 @@ pub(crate) struct Get {
 /// Store files at the server.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Put {
-    /// What to store.
+    /// What to store; '-' for standard input, which needs --to.
     #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
     pub(crate) files: Vec<PathBuf>,
     /// A directory at the server, if it is one or ends in '/'; else the new name.
@@ -158,6 +159,12 @@ pub(crate) struct Invite {
     pub(crate) format: Format,
 }
 
+impl Put {
+    fn reads_stdin(&self) -> bool {
+        self.files.iter().any(|file| file.as_os_str() == STREAM)
+    }
+}
+
 impl Invite {
     /// What the ticket is for.
     ///
@@ -177,6 +184,17 @@ impl Invite {
 }
 
 impl Verb {
+    /// Looks for the same in a line of the menu.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub(crate) fn check_in_menu(&self) -> Result<(), Error> {
+        match self {
+            Self::Put(put) if put.reads_stdin() => Err(Error::Conflict(Conflict::StdinOfCommands)),
+            _ => self.check(),
+        }
+    }
+
     /// What it is called.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
@@ -215,6 +233,14 @@ impl Verb {
     pub(crate) fn check(&self) -> Result<(), Error> {
         match self {
             Self::Invite(invite) => invite.grant().map(drop),
+            Self::Get(Get { to: Some(to), names, format })
+                if to.as_os_str() == STREAM && (names.len() > 1 || format.json) =>
+            {
+                Err(Error::Conflict(Conflict::SharedStdout))
+            }
+            Self::Put(put) if put.reads_stdin() && put.to.is_none() => {
+                Err(Error::Conflict(Conflict::NamelessStdin))
+            }
             _ => Ok(()),
         }
     }

@@ -78,6 +78,12 @@ pub(crate) enum Conflict {
     SameName { first: OsString, second: OsString },
     /// Several files, and one name for them.
     NotDirectory(PathBuf),
+    /// Several files, or JSON too, for standard output.
+    SharedStdout,
+    /// Standard input has no name of its own.
+    NamelessStdin,
+    /// Standard input is where the commands come from.
+    StdinOfCommands,
     /// What stands for a server cannot be one.
     Server(BadHostPort),
     /// What an invitation is for contradicts itself.
@@ -97,6 +103,8 @@ impl Error {
                 Self::Unverified(action)
             }
             Failure::Remote { status, detail } => Self::Remote { action, status, detail },
+            // Nobody is there to be told.
+            Failure::Unwanted => Self::Stdio(io::ErrorKind::BrokenPipe.into()),
             Failure::Lost(lost) => Self::Unfinished { action, refused: is_refusal(&lost) },
             Failure::Cancelled => Self::Interrupted,
         }
@@ -218,6 +226,15 @@ impl fmt::Display for Conflict {
                 "several files need a directory, and {} is none, so nothing was moved; \
                  create it, or name another with --to",
                 Shown::from(&**path)
+            ),
+            Self::SharedStdout => f.write_str(
+                "standard output takes one file and nothing beside it: name one file, without --json",
+            ),
+            Self::NamelessStdin => {
+                f.write_str("what comes from standard input needs a name: add --to NAME")
+            }
+            Self::StdinOfCommands => f.write_str(
+                "standard input is where the commands come from here; for a file named '-' write './-'",
             ),
             Self::Server(error) => error.fmt(f),
             Self::Grant(error) => error.fmt(f),

@@ -136,7 +136,10 @@ impl Menu {
             Ok(matches!(answer, Next::Line(line) if question::is_yes(&line)))
         };
         let ask: Option<AskToStop<'_>> = if input.is_interactive() { Some(&mut ask) } else { None };
-        let outcome = session.run(verb, ask);
+        let outcome = match verb.check_in_menu() {
+            Ok(()) => session.run(verb, ask),
+            Err(error) => verb.telling(session.console).failed(&error),
+        };
         if session.has_stopped_server() { Step::end(outcome) } else { Step::went(outcome) }
     }
 

@@ -16,6 +16,7 @@ mod manage;
 mod menu;
 mod modes;
 mod output;
+mod pipes;
 mod roles;
 mod script;
 mod server;

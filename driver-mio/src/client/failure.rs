@@ -23,6 +23,8 @@ pub enum Failure {
     },
     /// The content that arrived is not what was sent.
     Unverified,
+    /// Whoever reads what is fetched wants no more of it.
+    Unwanted,
     /// The connection was lost.
     Lost(Lost),
     /// [`Job::cancel`](super::Job::cancel) was called.
@@ -87,6 +89,7 @@ impl fmt::Display for Failure {
             Self::Local { path, status } => write!(f, "{}: {status}", path.display()),
             Self::Remote { status, .. } => write!(f, "the server says: {status}"),
             Self::Unverified => f.write_str("the content that arrived is not what was sent"),
+            Self::Unwanted => f.write_str("its reader wants no more"),
             Self::Lost(lost) => lost.fmt(f),
             Self::Cancelled => f.write_str("cancelled"),
         }

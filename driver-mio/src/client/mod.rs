@@ -6,11 +6,13 @@ mod failure;
 mod job;
 mod jobs;
 mod phase;
+mod pipe;
 mod refusals;
 mod task;
 mod worker;
 
 use std::{
+    io::{Read, Write},
     net::SocketAddr,
     path::PathBuf,
     sync::{
@@ -29,13 +31,14 @@ use gannet_protocol::{
 use crate::{
     event_loop::EventLoop,
     security::{ClientSecurity, Provider},
+    transfer::{Sink, Stream},
     trust::TicketSecret,
 };
 
 use command::{Command, Line};
 use connect::{Connected, Peer};
 use job::{Number, Report};
-use task::{Task, Verb};
+use task::{Origin, Place, Task, Verb};
 use worker::Worker;
 
 pub use failure::{ConnectError, Failure, Lost};
@@ -149,7 +152,7 @@ impl Client {
     /// Fetches the file `from` and puts it in place as `to` once it is whole and verified.
     #[must_use]
     pub fn get(&self, from: Name, to: PathBuf) -> Job<Transferred> {
-        self.start(|report| Verb::Get { from, to, report })
+        self.start(|report| Verb::Get { from, to: Place::File(to), report })
     }
 
     /// Stores the local file `from` at the server.
@@ -157,6 +160,35 @@ impl Client {
     pub fn put(&self, from: PathBuf, to: Destination) -> Job<Transferred> {
         // Several components would break the protocol.
         let to = Destination { leaf: to.leaf.leaf(), ..to };
+        self.start(|report| Verb::Put { from: Origin::File(from), to, report })
+    }
+
+    /// Fetches the file `from` and writes it to `to` in order, each part once it is verified; with
+    /// [`Failure::Unwanted`] it ends when `to` says that its pipe is broken. What was written before a failure was right.
+    ///
+    /// A file over 1 TiB fails with [`Status::TooLarge`](gannet_protocol::Status::TooLarge): its parts are too large to be
+    /// held in memory. `to` belongs to a thread of its own, which ends when a write that is under way does. If nothing is
+    /// taken for two minutes the server may give it up.
+    #[must_use]
+    pub fn get_stream(&self, from: Name, to: impl Write + Send + 'static) -> Job<Transferred> {
+        let (sink, closer) = pipe::writing(to);
+        let to = Place::Pipe(Some(Sink::new(sink)), closer);
+        self.start(|report| Verb::Get { from, to, report })
+    }
+
+    /// Stores what can be read from `from`, to its end, at the server. Neither side needs to know how long it is, but a
+    /// server that bounds what this client may store refuses it.
+    ///
+    /// `from` belongs to a thread of its own, which ends when a read that is under way does.
+    #[must_use]
+    pub fn put_stream(
+        &self,
+        from: impl Read + Send + 'static,
+        to: Destination,
+    ) -> Job<Transferred> {
+        let to = Destination { leaf: to.leaf.leaf(), ..to };
+        let (stream, closer) = pipe::reading(from);
+        let from = Origin::Pipe(Some(Stream::of_others(stream)), closer);
         self.start(|report| Verb::Put { from, to, report })
     }
 

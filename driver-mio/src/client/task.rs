@@ -7,11 +7,15 @@ use gannet_protocol::{
     Status, Stored, TicketText,
 };
 
-use crate::files::SourceFile;
+use crate::{
+    files::SourceFile,
+    transfer::{Sink, Stream},
+};
 
 use super::{
     Failure, Transferred,
     job::{Meter, Report},
+    pipe::Closer,
 };
 
 /// A job as the thread that drives the connection sees it.
@@ -29,11 +33,11 @@ pub(super) struct Task {
 pub(super) enum Verb {
     Get {
         from: Name,
-        to: PathBuf,
+        to: Place,
         report: Report<Transferred>,
     },
     Put {
-        from: PathBuf,
+        from: Origin,
         to: Destination,
         report: Report<Transferred>,
     },
@@ -73,6 +77,57 @@ pub(super) enum Verb {
     },
 }
 
+/// Where what is fetched goes.
+#[derive(Debug)]
+pub(super) enum Place {
+    File(PathBuf),
+    /// Nothing once it is being written to.
+    Pipe(Option<Sink>, Closer),
+}
+
+/// Where what is stored comes from.
+#[derive(Debug)]
+pub(super) enum Origin {
+    File(PathBuf),
+    /// Nothing once it is being read, or is about to be.
+    Pipe(Option<Stream>, Closer),
+}
+
+/// A source that is open.
+#[derive(Debug)]
+pub(super) enum Source {
+    File(SourceFile),
+    Stream(Stream, Meta),
+}
+
+impl Place {
+    /// What stands for it in messages.
+    fn path(&self) -> PathBuf {
+        match self {
+            Self::File(path) => path.clone(),
+            Self::Pipe(..) => "-".into(),
+        }
+    }
+}
+
+impl Origin {
+    fn path(&self) -> PathBuf {
+        match self {
+            Self::File(path) => path.clone(),
+            Self::Pipe(..) => "-".into(),
+        }
+    }
+}
+
+impl Source {
+    pub(super) fn meta(&self) -> Meta {
+        match self {
+            Self::File(file) => file.meta(),
+            Self::Stream(_, meta) => *meta,
+        }
+    }
+}
+
 /// How far it is.
 #[derive(Debug)]
 pub(super) enum Stage {
@@ -81,7 +136,7 @@ pub(super) enum Stage {
     /// A disk's thread opens the file to send.
     Opening,
     /// The file to send is open; the server has to allow the request.
-    Opened(SourceFile),
+    Opened(Source),
     /// The server was asked. The hash is that of a file that was sent, once it was read.
     Asked { exchange: ExchangeId, hash: Option<Hash> },
 }
@@ -197,7 +252,7 @@ impl Task {
             (Verb::Put { .. }, Status::Corrupt) => Failure::Unverified,
             // What changed lies on this side.
             (Verb::Put { from, .. }, Status::Changed) => {
-                Failure::Local { path: from.clone(), status }
+                Failure::Local { path: from.path(), status }
             }
             _ => Failure::Remote { status, detail },
         }
@@ -207,11 +262,12 @@ impl Task {
     pub(super) fn local_failure(&self, status: Status) -> Failure {
         match (&self.verb, status) {
             (Verb::Get { .. } | Verb::List { .. }, Status::Corrupt) => Failure::Unverified,
+            (Verb::Get { to: Place::Pipe(..), .. }, Status::Cancelled) => Failure::Unwanted,
             // What changed lies on the other side.
-            (Verb::Get { to: path, .. }, status) if status != Status::Changed => {
-                Failure::Local { path: path.clone(), status }
+            (Verb::Get { to, .. }, status) if status != Status::Changed => {
+                Failure::Local { path: to.path(), status }
             }
-            (Verb::Put { from: path, .. }, status) => Failure::Local { path: path.clone(), status },
+            (Verb::Put { from, .. }, status) => Failure::Local { path: from.path(), status },
             _ => Failure::Remote { status, detail: 0 },
         }
     }

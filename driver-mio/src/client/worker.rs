@@ -10,13 +10,14 @@ use std::{
 
 use gannet_protocol::{
     BodyId, BodyLen, CloseCode, CloseReason, ConnectionHandle, Event, ExchangeId, Expected,
-    Instant, Misuse, Reply, Stats, Status,
+    Identity, Instant, Meta, Misuse, Mode, Reply, Stats, Status,
 };
 
 use crate::{
     event_loop::{self, Outcome, Role},
     files::{Partial, SourceFile},
     security::ClientSecurity,
+    sys::files::time_of_now,
 };
 
 use super::{
@@ -27,11 +28,13 @@ use super::{
     jobs::Jobs,
     phase::Phase,
     refusals::Refusals,
-    task::{Stage, Task, Verb},
+    task::{Origin, Place, Source, Stage, Task, Verb},
 };
 
 type Hub = event_loop::Hub<Opened>;
 
+/// Permission bits of what comes from a stream, before the server's umask.
+const STREAM_MODE: u32 = 0o666;
 /// Commands of a turn.
 const COMMANDS: usize = 256;
 /// What a client's thread does with commands and with what the server says.
@@ -151,15 +154,23 @@ impl Worker {
 
     fn begin(&mut self, hub: &mut Hub, now: Instant, number: Number) {
         let Some(task) = self.jobs.get_mut(number) else { return };
-        if let (Verb::Put { from, .. }, Stage::Queued) = (&task.verb, &task.stage) {
-            let path = from.clone();
-            task.stage = Stage::Opening;
-            task.since = now;
-            let job = move || Opened::Source(number, SourceFile::open_local(&path));
-            if let Err(status) = hub.submit(job) {
-                self.fail_here(hub, number, status);
+        match (&mut task.verb, &task.stage) {
+            (Verb::Put { from: Origin::File(path), .. }, Stage::Queued) => {
+                let path = path.clone();
+                task.stage = Stage::Opening;
+                task.since = now;
+                let job = move || Opened::Source(number, SourceFile::open_local(&path));
+                if let Err(status) = hub.submit(job) {
+                    self.fail_here(hub, number, status);
+                }
+                return;
             }
-            return;
+            (Verb::Put { from: Origin::Pipe(stream, _), .. }, Stage::Queued) => {
+                if let Some(stream) = stream.take() {
+                    task.stage = Stage::Opened(Source::Stream(stream, meta_of_stream()));
+                }
+            }
+            _ => {}
         }
         self.ask(hub, now, number);
     }
@@ -173,7 +184,7 @@ impl Worker {
             Stage::Opened(source) => Some(source),
             _ => None,
         };
-        let meta = source.as_ref().map(SourceFile::meta);
+        let meta = source.as_ref().map(Source::meta);
         let Some(request) = task.request(meta) else {
             return self.fail(
                 hub,
@@ -189,7 +200,10 @@ impl Worker {
                 task.stage = Stage::Asked { exchange, hash: None };
                 self.jobs.note_asked(number, exchange);
                 if let (Some(body), Some(source)) = (opened.body, source) {
-                    hub.transfers.send_file(body, source);
+                    match source {
+                        Source::File(file) => hub.transfers.send_file(body, file),
+                        Source::Stream(stream, _) => hub.transfers.send_stream(body, stream),
+                    }
                 }
             }
             Err(Misuse::NoCredit) => {
@@ -206,21 +220,29 @@ impl Worker {
         if let BodyLen::Known(len) = source.meta().len {
             task.meter.set_total(len);
         }
-        task.stage = Stage::Opened(source);
+        task.stage = Stage::Opened(Source::File(source));
         self.ask(hub, now, number);
     }
 
     /// Takes the server's answer.
     fn answered(&mut self, hub: &mut Hub, now: Instant, exchange: ExchangeId, reply: Reply) {
         let Some(number) = self.jobs.number(exchange) else { return };
-        let Some(task) = self.jobs.get(number) else { return };
-        match (&task.verb, reply, hub.body(exchange)) {
+        let Some(task) = self.jobs.get_mut(number) else { return };
+        match (&mut task.verb, reply, hub.body(exchange)) {
             (Verb::Get { to, .. }, Reply::Meta(meta), Some(body)) => {
                 if let BodyLen::Known(len) = meta.len {
                     task.meter.set_total(len);
                 }
+                let path = match to {
+                    Place::File(path) => path.clone(),
+                    Place::Pipe(sink, _) => {
+                        if let Some(sink) = sink.take() {
+                            hub.transfers.receive_stream(body, &meta, sink);
+                        }
+                        return;
+                    }
+                };
                 hub.transfers.receive_file(body, &meta);
-                let path = to.clone();
                 let job = move || Opened::Partial(exchange, Partial::create_local(&path, meta.len));
                 if let Err(status) = hub.submit(job) {
                     self.fail_here(hub, number, status);
@@ -334,6 +356,12 @@ impl Worker {
             _ => {}
         }
     }
+}
+
+/// What is told of a stream that is to be stored.
+fn meta_of_stream() -> Meta {
+    let mode = Mode::from_bits(STREAM_MODE);
+    Meta { len: BodyLen::Open, mode, modified: time_of_now(), identity: Identity::default() }
 }
 
 impl Role for Worker {

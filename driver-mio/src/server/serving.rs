@@ -13,6 +13,7 @@ use gannet_protocol::{
 use crate::{
     event_loop::{self, Outcome, Role},
     files::{Listing, Partial, Root, SourceFile},
+    transfer::Stream,
     trust::{
         Invitation,
         policy::{Grant, Permitted, Store},
@@ -427,7 +428,7 @@ impl Role for Serving {
             }
             Found::Listing(listing) => listing.map(|listing| {
                 if let Ok(Some(body)) = hub.reply(exchange, Reply::Listing) {
-                    hub.transfers.send_stream(body, Box::new(listing));
+                    hub.transfers.send_stream(body, Stream::of_disk(listing));
                 }
             }),
             Found::Stat(stat) => {

@@ -88,6 +88,15 @@ pub(crate) fn mode_in(metadata: &cap_std::fs::Metadata) -> Mode {
     Mode::from_bits(metadata.mode())
 }
 
+/// The time now.
+pub(crate) fn time_of_now() -> FileTime {
+    let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
+    since.map_or_else(
+        |_| FileTime::default(),
+        |since| FileTime::new(since.as_secs().try_into().unwrap_or_default(), since.subsec_nanos()),
+    )
+}
+
 fn file_time(secs: i64, nanos: i64) -> FileTime {
     FileTime::new(secs, u32::try_from(nanos).unwrap_or_default())
 }

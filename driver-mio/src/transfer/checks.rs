@@ -59,6 +59,11 @@ impl Checks {
         }
     }
 
+    /// What the sender said that a group must hash to which is not hashed yet.
+    pub(super) fn told(&self, index: u64) -> Option<Hash> {
+        self.expected.get(&index).copied()
+    }
+
     /// Takes what a piece of the body hashes to.
     ///
     /// # Errors

@@ -3,11 +3,11 @@
 use std::{
     fmt,
     fs::File,
-    io::{self, ErrorKind, Read},
+    io::{self, ErrorKind, Read, Write},
     sync::Arc,
 };
 
-use gannet_protocol::{BLOCK_LEN, BodyId, End, FileTime, Mode, Status};
+use gannet_protocol::{BLOCK_LEN, BodyId, BodyLen, End, FileTime, Hash, Mode, Status};
 
 use super::{
     buffers::{Buffer, Grant},
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     disk::Pace,
     files::{Partial, SourceFile, status_of},
-    hash::{Hashed, PieceHasher, hash_piece},
+    hash::{HashTree, Hashed, PieceHasher, hash_piece},
     sys::files::{read_exact_at, write_all_at},
 };
 
@@ -40,7 +40,48 @@ pub(crate) struct Done {
 }
 
 /// Something that can be read once, from its start to its end.
-pub(super) struct Stream(pub(super) Box<dyn Read + Send>);
+pub(crate) struct Stream {
+    read: Box<dyn Read + Send>,
+    pace: Pace,
+}
+
+/// Something that can be written once, from its start to its end. A flush waits until all is where it goes.
+pub(crate) struct Sink(Box<dyn Write + Send>);
+
+/// A whole group to be verified and written.
+pub(super) struct Group {
+    pub(super) index: u64,
+    /// How long groups of its body are.
+    pub(super) len: u64,
+    pub(super) expected: Hash,
+    pub(super) blocks: Vec<Vec<u8>>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) struct Poured {
+    pub(super) sink: Sink,
+    /// Where its pieces start, how long they are, and their hashes.
+    pub(super) pieces: Vec<(u64, u64, Hashed)>,
+}
+
+impl Stream {
+    /// What a disk gives.
+    pub(crate) fn of_disk(read: impl Read + Send + 'static) -> Self {
+        Self { read: Box::new(read), pace: Pace::Quick }
+    }
+
+    /// What others give when they like.
+    pub(crate) fn of_others(read: impl Read + Send + 'static) -> Self {
+        Self { read: Box::new(read), pace: Pace::Slow }
+    }
+}
+
+impl Sink {
+    pub(crate) fn new(write: impl Write + Send + 'static) -> Self {
+        Self(Box::new(write))
+    }
+}
 
 /// What to do.
 #[derive(Debug)]
@@ -65,6 +106,10 @@ pub(super) enum Work {
     Discard { partial: Partial },
     /// Hash what was received into memory.
     Hash { bytes: Vec<u8> },
+    /// Verify a group, and only then write it on.
+    Pour { sink: Sink, group: Group },
+    /// Wait until all that was written is where it goes.
+    Drain { sink: Sink },
 }
 
 /// What came of it.
@@ -92,6 +137,8 @@ pub(super) enum Outcome {
     },
     Published(Result<(), Status>),
     Discarded,
+    Poured(Result<Poured, Status>),
+    Drained(Result<(), Status>),
     Hashed {
         bytes: Vec<u8>,
         hashes: Vec<Hashed>,
@@ -121,8 +168,10 @@ pub(super) struct Produced {
 impl Job {
     /// How long it may take.
     pub(crate) fn pace(&self) -> Pace {
-        match self.work {
-            Work::Publish { .. } => Pace::Slow,
+        match &self.work {
+            // A reader may keep what is written waiting for as long as it likes.
+            Work::Publish { .. } | Work::Pour { .. } | Work::Drain { .. } => Pace::Slow,
+            Work::Produce { stream, .. } => stream.pace,
             _ => Pace::Quick,
         }
     }
@@ -160,6 +209,10 @@ impl Job {
                 drop(partial);
                 Outcome::Discarded
             }
+            Work::Pour { sink, group } => Outcome::Poured(pour(sink, group)),
+            Work::Drain { mut sink } => {
+                Outcome::Drained(sink.0.flush().map_err(|error| status_of_sink(&error)))
+            }
             Work::Hash { bytes } => {
                 let blocks =
                     (0..).step_by(BLOCK_LEN as usize).zip(bytes.chunks(BLOCK_LEN as usize));
@@ -190,7 +243,7 @@ fn produce(mut stream: Stream, start: u64, mut bytes: Vec<u8>) -> Result<Produce
     while let Some(rest) = bytes.get_mut(filled..)
         && !rest.is_empty()
     {
-        match stream.0.read(rest) {
+        match stream.read.read(rest) {
             Ok(0) => {
                 is_end = true;
                 break;
@@ -204,6 +257,34 @@ fn produce(mut stream: Stream, start: u64, mut bytes: Vec<u8>) -> Result<Produce
     bytes.shrink_to_fit();
     let hashed = (filled > 0).then(|| hash_piece(start, &bytes));
     Ok(Produced { stream, bytes, hashed, is_end })
+}
+
+fn pour(mut sink: Sink, group: Group) -> Result<Poured, Status> {
+    let Group { index, len: group_len, expected, blocks } = group;
+    let start = index.saturating_mul(group_len);
+    let len: u64 = blocks.iter().map(|block| block.len() as u64).sum();
+    let mut tree = HashTree::with_groups(BodyLen::Known(start.saturating_add(len)), group_len);
+    let (mut at, mut pieces, mut whole) = (start, Vec::with_capacity(blocks.len()), None);
+    for block in &blocks {
+        let (len, hashed) = (block.len() as u64, hash_piece(at, block));
+        whole = tree.insert(at, len, hashed);
+        pieces.push((at, len, hashed));
+        at += len;
+    }
+    if whole.is_none_or(|whole| whole.hash != expected) {
+        return Err(Status::Corrupt);
+    }
+    let mut blocks = blocks.iter();
+    blocks.try_for_each(|block| sink.0.write_all(block)).map_err(|error| status_of_sink(&error))?;
+    Ok(Poured { sink, pieces })
+}
+
+/// Whoever reads may want no more, which is no fault.
+fn status_of_sink(error: &io::Error) -> Status {
+    match error.kind() {
+        ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => Status::Cancelled,
+        _ => status_of(error),
+    }
 }
 
 fn write(file: &File, start: u64, len: u64, buffer: &Buffer) -> Result<Hashed, Status> {
@@ -234,6 +315,18 @@ fn read_back(file: &File, start: u64, len: u64) -> Result<Hashed, Status> {
         done += step as u64;
     }
     Ok(hasher.finish())
+}
+
+impl fmt::Debug for Sink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sink")
+    }
+}
+
+impl fmt::Debug for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Group({})", self.index)
+    }
 }
 
 impl fmt::Debug for Stream {

@@ -5,6 +5,7 @@ mod checks;
 mod collecting;
 mod job;
 mod outbox;
+mod pouring;
 mod receivers;
 mod receiving;
 mod senders;
@@ -14,21 +15,20 @@ mod streaming;
 #[cfg(test)]
 mod tests;
 
-use std::io::Read;
-
 use gannet_protocol::{BodyId, FileDone, Hash, Meta, Note, Source, Status, Unread, Write};
 
 use self::{
     collecting::Collectors,
-    job::{Outcome, Stream, Work},
+    job::{Outcome, Work},
     outbox::Outbox,
+    pouring::Pourings,
     receivers::Receivers,
     senders::Senders,
     streaming::Streams,
 };
 use crate::files::{Partial, SourceFile};
 
-pub(crate) use job::{Done, Job};
+pub(crate) use job::{Done, Job, Sink, Stream};
 
 /// How much memory all bodies together may take, in bytes. With what the socket and the connections need a server stays
 /// below 64 MiB.
@@ -76,6 +76,7 @@ pub(crate) struct Transfers {
     streams: Streams,
     receivers: Receivers,
     collectors: Collectors,
+    pourings: Pourings,
     out: Outbox,
     /// Whether something happened since those that wait for memory were looked at.
     is_stirred: bool,
@@ -100,7 +101,7 @@ pub(crate) enum Output {
         /// The BLAKE3 hash of its content.
         hash: Hash,
     },
-    /// A file that was received is verified, and stands under its name.
+    /// A file that was received is verified, and stands under its name, or is written to where it was to be.
     Stored {
         /// Which body.
         body: BodyId,
@@ -138,6 +139,7 @@ impl Transfers {
             streams: Streams::new(limits),
             receivers: Receivers::new(limits),
             collectors: Collectors::default(),
+            pourings: Pourings::default(),
             out: Outbox::default(),
             is_stirred: false,
         }
@@ -149,8 +151,8 @@ impl Transfers {
     }
 
     /// Starts to send what can be read once, such as a [`crate::files::Listing`], as a body of open length.
-    pub(crate) fn send_stream(&mut self, body: BodyId, stream: Box<dyn Read + Send>) {
-        self.streams.add(body, Stream(stream), &mut self.out);
+    pub(crate) fn send_stream(&mut self, body: BodyId, stream: Stream) {
+        self.streams.add(body, stream, &mut self.out);
     }
 
     /// Lets go of what is sent below this offset: [`gannet_protocol::Event::Released`].
@@ -176,10 +178,17 @@ impl Transfers {
         self.collectors.add(body);
     }
 
+    /// Starts to receive a file into what is written in order.
+    pub(crate) fn receive_stream(&mut self, body: BodyId, meta: &Meta, sink: Sink) {
+        self.pourings.add(body, meta, sink, &mut self.out);
+    }
+
     /// Takes bytes of a body that is received; they are discarded if it is not known.
     pub(crate) fn write(&mut self, write: Write<'_>) {
         if self.collectors.knows(write.body) {
             self.collectors.write(write, &mut self.out);
+        } else if self.pourings.knows(write.body) {
+            self.pourings.write(write, &mut self.out);
         } else {
             self.receivers.write(write, &mut self.out);
         }
@@ -189,6 +198,8 @@ impl Transfers {
     pub(crate) fn note(&mut self, body: BodyId, note: Note) {
         if self.collectors.knows(body) {
             self.collectors.note(body, note, &mut self.out);
+        } else if self.pourings.knows(body) {
+            self.pourings.note(body, note, &mut self.out);
         } else {
             self.receivers.note(body, note, &mut self.out);
         }
@@ -198,7 +209,7 @@ impl Transfers {
     pub(crate) fn progress(&self, body: BodyId) -> Option<u64> {
         let sent = self.senders.progress(body).or_else(|| self.streams.progress(body));
         let received = || self.receivers.progress(body).or_else(|| self.collectors.progress(body));
-        sent.or_else(received)
+        sent.or_else(received).or_else(|| self.pourings.progress(body))
     }
 
     /// Ends a body in whatever state it is: its memory is free, its partial file will be removed. Its writes' tickets are
@@ -208,6 +219,7 @@ impl Transfers {
         self.streams.forget(body, &mut self.out);
         self.receivers.forget(body, &mut self.out);
         self.collectors.forget(body);
+        self.pourings.forget(body, &mut self.out);
     }
 
     /// Takes the result of a job.
@@ -222,6 +234,8 @@ impl Transfers {
             Outcome::Written { .. } | Outcome::PiecesWritten { .. } | Outcome::Published(_) => {
                 self.receivers.on_done(body, &outcome, out);
             }
+            Outcome::Poured(poured) => self.pourings.on_done(body, poured, out),
+            Outcome::Drained(drained) => self.pourings.on_drained(body, drained, out),
             Outcome::Hashed { .. } => self.collectors.on_done(body, outcome, out),
             Outcome::Discarded => {}
         }
@@ -246,6 +260,7 @@ impl Transfers {
         if output.is_none() {
             self.is_stirred = true;
             self.receivers.settle(&mut self.out);
+            self.pourings.settle(&mut self.out);
             return self.out.next_output();
         }
         output

@@ -238,7 +238,13 @@ impl Pouring {
             }
             return;
         }
-        let Some(expected) = self.checks.told(self.next) else { return };
+        let Some(expected) = self.checks.told(self.next) else {
+            // All hashes are told before the end.
+            if self.end.is_some() {
+                self.fail(Status::Corrupt, out);
+            }
+            return;
+        };
         let end = start.saturating_add(self.group_len).min(self.len().unwrap_or(u64::MAX));
         let range = start / BLOCK_LEN..end.div_ceil(BLOCK_LEN);
         let is_whole = |(bytes, arrived): &(Vec<u8>, u64)| *arrived == bytes.len() as u64;

@@ -6,5 +6,6 @@ mod connecting;
 mod endings;
 mod logging;
 mod refusals;
+mod streams;
 mod transfers;
 mod world;

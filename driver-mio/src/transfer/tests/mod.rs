@@ -2,6 +2,7 @@
 
 mod collecting;
 mod end_to_end;
+mod pouring;
 mod receiving;
 mod sending;
 mod shortage;
@@ -15,7 +16,7 @@ use gannet_protocol::{
 };
 use tempfile::TempDir;
 
-use super::{Job, Limits, Output, Transfers};
+use super::{Job, Limits, Output, Stream, Transfers};
 use crate::{
     files::{Root, SourceFile},
     hash::{HashTree, hash_piece},

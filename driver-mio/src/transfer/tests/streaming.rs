@@ -26,7 +26,7 @@ impl Read for Trickle {
 impl Rig {
     fn stream(&mut self, of: BodyId, content: &[u8], step: usize) {
         let stream = Trickle { bytes: content.to_vec(), given: 0, step };
-        self.transfers.send_stream(of, Box::new(stream));
+        self.transfers.send_stream(of, Stream::of_disk(stream));
     }
 
     fn end_of_stream(&self, of: BodyId) -> Option<u64> {
@@ -121,7 +121,7 @@ fn a_stream_that_fails_ends_the_body() {
         }
     }
     let mut rig = Rig::new(&TIGHT, 1);
-    rig.transfers.send_stream(body(1), Box::new(Broken(70_000)));
+    rig.transfers.send_stream(body(1), Stream::of_disk(Broken(70_000)));
     assert_eq!(rig.transfers.read(body(1), 0, &mut [0; 1000]), Err(Unread::Pending));
     rig.run_all();
     assert_eq!(rig.failure(body(1)), Some(Status::Full));
@@ -138,7 +138,7 @@ fn a_directory_streams() {
         fs::write(rig.path(&format!("{i:0>60}")), "").unwrap();
     }
     let listing = rig.root.list(None).unwrap();
-    rig.transfers.send_stream(body(1), Box::new(listing));
+    rig.transfers.send_stream(body(1), Stream::of_disk(listing));
     let bytes = rig.take_stream(body(1), 1400);
     assert_eq!(Entry::decode_all(&bytes).filter(|entry| entry.is_ok()).count(), 3000);
     rig.finish([body(1)]);
