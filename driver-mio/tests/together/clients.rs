@@ -1,11 +1,19 @@
 //! Who may do what at a server, by the key that it has proved.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    os::unix::fs::symlink,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use gannet_driver_mio::{
     client::{Client, ConnectError, Failure},
     netem::{LinkConfig, Relay},
-    security::ClientSecurity,
+    security::{ClientSecurity, ServerSecurity, ServerTrust},
+    server::{Server, ServerError, ServerOptions},
     trust::{Paths, SecretKey, Ticket, authorize},
 };
 use gannet_protocol::{CloseCode, CloseReason, Destination, Expected, Invite, Status, TicketText};
@@ -65,6 +73,39 @@ fn the_owner_needs_no_line() {
 }
 
 /// A stranger is told nothing but that, whatever it asks, and whether or not there is such a file.
+/// Who may read what is shared must not become its owner by reading his key, nor who may write it by writing his list.
+#[test]
+fn keys_and_lists_are_not_shared() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let key = Arc::new(SecretKey::load_or_create(&Paths::new(at("home/config"), at("s"))).unwrap());
+    let bind = |root: &Path, config: &Path| {
+        let paths = Paths::new(config.to_owned(), at("s"));
+        let trust = ServerTrust { key: Arc::clone(&key), paths, anyone: None };
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let security = ServerSecurity::Sealed(trust);
+        Server::bind(ServerOptions::new(root.to_owned(), listen, security)).map(drop)
+    };
+    let is_told = |result| matches!(result, Err(ServerError::Keys { .. }));
+    fs::create_dir_all(at("home/shared")).unwrap();
+    fs::create_dir(at("elsewhere")).unwrap();
+    symlink(at("home"), at("link")).unwrap();
+    for root in ["home", "home/config", "link", ""] {
+        assert!(is_told(bind(&at(root), &at("home/config"))), "{root}");
+        assert!(is_told(bind(&at(root), &at("link/config"))), "{root}");
+    }
+    bind(&at("home/shared"), &at("home/config")).unwrap();
+    // What is found elsewhere by a link is where it is.
+    fs::write(at("home/shared/clients"), "").unwrap();
+    for file in ["authorized_clients", "known_servers", "secret_key"] {
+        let config = at("elsewhere");
+        bind(&at("home/shared"), &config).unwrap();
+        symlink(at("home/shared/clients"), config.join(file)).unwrap();
+        assert!(is_told(bind(&at("home/shared"), &config)), "{file}");
+        fs::remove_file(config.join(file)).unwrap();
+    }
+}
+
 #[test]
 fn a_stranger_is_refused() {
     let world = World::new();
@@ -168,8 +209,8 @@ fn a_directory_bounds_every_verb() {
         assert_eq!(status(got), Some(Status::NotFound));
     }
     // Not even by what the directory itself holds.
-    std::os::unix::fs::symlink("../f", world.there("d/link")).unwrap();
-    std::os::unix::fs::symlink("..", world.there("d/up")).unwrap();
+    symlink("../f", world.there("d/link")).unwrap();
+    symlink("..", world.there("d/up")).unwrap();
     for link in ["link", "up/f"] {
         assert_eq!(status(finish(client.get(name(link), world.here("x")))), Some(Status::Denied));
         let put = finish(client.put(world.here("new"), root_as(link)));
