@@ -118,7 +118,7 @@ mod tests {
     };
     use alloc::{collections::BTreeSet, sync::Arc};
 
-    /// Row 17: ids are those of the provider, and do not follow from ids that were seen before.
+    /// `docs/hostile-input.md`, row 17: ids are those of the provider, and do not follow from ids that were seen before.
     #[test]
     fn ids_of_sealed_connections_cannot_be_foretold() {
         let ids = |random: u64| {
