@@ -41,6 +41,16 @@ impl Random {
     }
 }
 
+/// What nobody must foretell from what came before: where packets are sealed, from the provider of cryptography.
+pub(crate) fn unguessable(security: &Security, random: &mut Random) -> u64 {
+    let mut bytes = random.next().to_le_bytes();
+    if let Security::Sealed(identity) = security {
+        // As in `Unguessable`: no handshake comes about where this fails.
+        let _ = identity.crypto().random(&mut bytes);
+    }
+    u64::from_le_bytes(bytes)
+}
+
 /// What a peer must not guess, since it could profit from that: from the provider of cryptography where packets are sealed. Plain
 /// packets anybody can forge; for them the endpoint's own randomness has to do.
 pub(crate) struct Unguessable {

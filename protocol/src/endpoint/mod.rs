@@ -16,7 +16,7 @@ use crate::{
     connection::{Connection, Ids},
     exchange::Outbox,
     expected::Expected,
-    random::{Random, Unguessable},
+    random::Random,
     wire::packet::{ConnectionId, Packet},
 };
 use gate::Gate;
@@ -33,8 +33,6 @@ use stateless::Stateless;
 pub struct Endpoint {
     config: Config,
     random: Random,
-    /// Ids: who guessed one before it is given could ask for its RESET, and end the connection with that later.
-    dice: Unguessable,
     connections: Slots,
     gate: Gate,
     /// Those that may have something to send.
@@ -50,10 +48,8 @@ impl Endpoint {
     /// Makes an endpoint. All its randomness comes from `seed`, all time from its callers.
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
-        let mut random = Random::new(seed);
         Self {
-            dice: Unguessable::new(&config.security, &mut random),
-            random,
+            random: Random::new(seed),
             connections: Slots::default(),
             gate: Gate::new(&config, seed),
             ready: VecDeque::new(),
@@ -80,7 +76,7 @@ impl Endpoint {
         remote: SocketAddr,
         expected: Expected,
     ) -> ConnectionHandle {
-        let (handle, own) = self.connections.reserve(&mut self.dice);
+        let (handle, own) = self.connections.reserve(&self.config.security, &mut self.random);
         let ids = Ids { handle, own, peer: ConnectionId(0) };
         let server = (remote, expected);
         match Connection::connect(now, &self.config, ids, server, &mut self.random) {

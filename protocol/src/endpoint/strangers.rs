@@ -65,7 +65,7 @@ impl Endpoint {
 
     fn answer(&mut self, now: Instant, from: From, hello: &Hello<'_>, proven: bool) {
         let (remote, _) = from;
-        let (handle, own) = self.connections.reserve(&mut self.dice);
+        let (handle, own) = self.connections.reserve(&self.config.security, &mut self.random);
         let ids = Ids { handle, own, peer: hello.client };
         match Answering::new(now, &self.config, own, hello) {
             Ok(answering) => {
