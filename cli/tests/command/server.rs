@@ -31,7 +31,7 @@ fn it_does_not_share_its_users_keys() {
         let mut arguments = vec!["server", "0", "--root"];
         arguments.push(here.user().config().parent().unwrap().to_str().unwrap());
         arguments.extend(mode);
-        here.run(arguments).ended_with(1).told(&["keys", "--config"]);
+        here.run(arguments).ended_with(2).told(&["keys", "--config"]);
     }
 }
 
