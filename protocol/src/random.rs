@@ -41,14 +41,15 @@ impl Random {
     }
 }
 
-/// What nobody must foretell from what came before: where packets are sealed, from the provider of cryptography.
+/// What nobody must foretell from what came before: where packets are sealed, mixed with what the provider of cryptography gives, so
+/// that it takes both to be known or to come again.
 pub(crate) fn unguessable(security: &Security, random: &mut Random) -> u64 {
-    let mut bytes = random.next().to_le_bytes();
+    let mut bytes = [0; 8];
     if let Security::Sealed(identity) = security {
-        // As in `Unguessable`: no handshake comes about where this fails.
+        // No handshake comes about where this fails.
         let _ = identity.crypto().random(&mut bytes);
     }
-    u64::from_le_bytes(bytes)
+    random.next() ^ u64::from_le_bytes(bytes)
 }
 
 /// What a peer must not guess, since it could profit from that: from the provider of cryptography where packets are sealed. Plain
