@@ -38,6 +38,7 @@ fn serve(args: &args::Server, settings: &Settings) -> Result<(), Error> {
     let console = settings.console;
     let root = fs::canonicalize(&args.root).unwrap_or_else(|_| args.root.clone());
     let trust = if args.plain { None } else { Some(trust(args, settings)?) };
+    keep_keys(&args.root, settings)?;
     let server = bind(args, trust.clone())?;
     // Before a thread is started, so that it holds for all on every kernel.
     confine(&args.root, trust.as_ref());
@@ -58,6 +59,15 @@ fn trust(args: &args::Server, settings: &Settings) -> Result<ServerTrust, Error>
     let paths = settings.paths()?;
     let key = own_key(&paths)?;
     Ok(ServerTrust { key, paths, anyone: args.anyone.clone() })
+}
+
+/// Fails if who gets at what is shared would get at keys: in plain mode, that is every user of this machine.
+fn keep_keys(root: &Path, settings: &Settings) -> Result<(), Error> {
+    // Without a home there are no keys, and without a root no server.
+    let Ok(Ok(Some(kept))) = settings.paths().map(|paths| paths.exposed_by(root)) else {
+        return Ok(());
+    };
+    Err(Error::Start(ServerError::Keys { path: root.to_owned(), kept }))
 }
 
 /// Binds to the address that was asked for, or else to what is right for the mode.

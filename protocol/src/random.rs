@@ -41,6 +41,17 @@ impl Random {
     }
 }
 
+/// What nobody must foretell from what came before: where packets are sealed, mixed with what the provider of cryptography gives, so
+/// that it takes both to be known or to come again.
+pub(crate) fn unguessable(security: &Security, random: &mut Random) -> u64 {
+    let mut bytes = [0; 8];
+    if let Security::Sealed(identity) = security {
+        // No handshake comes about where this fails.
+        let _ = identity.crypto().random(&mut bytes);
+    }
+    random.next() ^ u64::from_le_bytes(bytes)
+}
+
 /// What a peer must not guess, since it could profit from that: from the provider of cryptography where packets are sealed. Plain
 /// packets anybody can forge; for them the endpoint's own randomness has to do.
 pub(crate) struct Unguessable {

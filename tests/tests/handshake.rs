@@ -182,6 +182,7 @@ fn a_client_of_another_version_ends_at_once() {
         let hello = server.receive().remove(0);
         let id = u64::from_be_bytes(hello[14..22].try_into().unwrap());
         world.spoof_down(client, &versions(id ^ 1, spoken));
+        world.spoof_down_from(stranger(1), client, &versions(id, spoken));
         assert_eq!(world.close_reason(client), None);
         world.spoof_down(client, &versions(id, spoken));
         assert_eq!(world.close_reason(client), ends.then_some(CloseReason::Version));

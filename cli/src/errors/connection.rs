@@ -143,6 +143,13 @@ pub(super) fn start(f: &mut fmt::Formatter<'_>, error: &ServerError) -> fmt::Res
             "cannot listen at {address}: {error}; \
              check that no other program uses the port, or let 0 pick a free one"
         ),
+        ServerError::Keys { path, kept } => write!(
+            f,
+            "cannot share {}: keys and lists of this user are below it, at {}, and whoever gets them is this user; \
+             share another directory, or keep them elsewhere with --config",
+            Shown::from(&**path),
+            Shown::from(&**kept)
+        ),
         ServerError::Clients(error) => write!(f, "{}", WithCause(error)),
     }
 }

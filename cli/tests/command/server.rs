@@ -25,6 +25,17 @@ fn it_shares_the_current_directory_by_default() {
 }
 
 #[test]
+fn it_does_not_share_its_users_keys() {
+    let here = Here::new();
+    for mode in [&[][..], &["--plain"]] {
+        let mut arguments = vec!["server", "0", "--root"];
+        arguments.push(here.user().config().parent().unwrap().to_str().unwrap());
+        arguments.extend(mode);
+        here.run(arguments).ended_with(2).told(&["keys", "--config"]);
+    }
+}
+
+#[test]
 fn it_listens_at_an_ipv6_address_in_brackets_or_without() {
     if UdpSocket::bind("[::1]:0").is_err() {
         eprintln!("skipped: this machine has no IPv6 loopback");

@@ -223,6 +223,81 @@ fn a_component_that_becomes_a_link_does_not_lead_out() {
     assert_eq!(fs::read_to_string(world.outside.join("secret")).unwrap(), "secret");
 }
 
+/// `docs/hostile-input.md`, row 43: the directory of `dir=`, as a link.
+#[test]
+fn a_directory_that_is_a_link_holds_what_is_inside_or_nothing() {
+    let world = World::new();
+    let at = |name: &str| world.inside.join(name);
+    fs::create_dir_all(at("a/b")).unwrap();
+    fs::write(at("a/b/file"), "inside").unwrap();
+    symlink("a/b", at("near")).unwrap();
+    symlink("../outside", at("upward")).unwrap();
+    symlink(&world.outside, at("absolute")).unwrap();
+    symlink("..", at("a/b/up")).unwrap();
+    symlink("/", at("a/b/top")).unwrap();
+    for dir in ["upward", "absolute", "near/top", "near/../../outside", "a/b/up/up/.."] {
+        let Ok(dir) = Name::parse(dir.as_bytes()) else { continue };
+        assert!(world.root.below(Some(&dir)).is_err(), "{dir}");
+    }
+    let near = world.root.below(Some(&name("near"))).unwrap();
+    near.open_source(&name("file")).unwrap();
+    for out in ["up/b/file", "up", "top/etc/passwd"] {
+        assert!(near.open_source(&name(out)).is_err(), "{out}");
+        assert!(near.list(Some(&name(out))).is_err(), "{out}");
+        assert!(near.create_partial(&name(&format!("{out}/new")), BodyLen::Open).is_err(), "{out}");
+    }
+}
+
+/// `docs/hostile-input.md`, row 44: the directory of `dir=` and a link to the outside change places all the time.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_directory_that_becomes_a_link_does_not_lead_out() {
+    const ROUNDS: usize = 4000;
+    // For a machine that runs one thread for long.
+    const MOST_ROUNDS: usize = 400_000;
+    let world = World::new();
+    let at = |name: &str| world.inside.join(name);
+    fs::create_dir(at("spot")).unwrap();
+    fs::write(at("spot/secret"), "public").unwrap();
+    symlink("../outside", at("other")).unwrap();
+    let (spot, secret) = (name("spot"), name("secret"));
+    let stop = AtomicBool::new(false);
+    let (mut allowed, mut refused) = (0, 0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                let (spot, other) = (at("spot"), at("other"));
+                rustix::fs::renameat_with(CWD, spot, CWD, other, RenameFlags::EXCHANGE).unwrap();
+            }
+        });
+        let _stop = Stop(&stop);
+        for round in 0..MOST_ROUNDS {
+            if round >= ROUNDS && allowed > 0 && refused > 0 {
+                break;
+            }
+            let held = match world.root.below(Some(&spot)) {
+                Ok(held) => held,
+                Err(status) => {
+                    assert!(matches!(status, Status::Denied | Status::Overloaded), "{status:?}");
+                    refused += 1;
+                    continue;
+                }
+            };
+            allowed += 1;
+            // What is held stays what it is, whatever its name means by now.
+            let mut bytes = [0; 6];
+            held.open_source(&secret).unwrap().read_at(0, &mut bytes).unwrap();
+            assert_eq!(&bytes, b"public");
+            let partial = held.create_partial_beside(&name("new"), BodyLen::Open).unwrap();
+            if round % 100 == 0 {
+                partial.publish(Mode::from_bits(0o600), FileTime::new(7, 7)).unwrap();
+            }
+        }
+    });
+    assert!(allowed > 0 && refused > 0, "both were met: {allowed} {refused}");
+    assert_eq!(count(&world.outside), 1);
+}
+
 #[test]
 fn a_stat_tells_kind_length_mode_and_time() {
     let world = World::new();

@@ -23,7 +23,7 @@ impl Serving {
         let Some(session) = hub.session(connection) else { return false };
         let key = session.peer_key();
         let remote = self.peers.add(connection, session.remote(), key);
-        match self.gate.admit(now, key.as_ref(), self.peers.strangers()) {
+        match self.gate.admit(now, key.as_ref(), self.peers.strangers(remote.ip())) {
             Admission::Welcome => {
                 if let Some(key) = key {
                     log::info!(target: "gannet::trust", "{remote} connected: {key}");
@@ -89,9 +89,7 @@ impl Serving {
     ) {
         let goes_beyond = |served: &Served| {
             let Some(before) = served.grant() else { return false };
-            before != grant
-                && (before.dir() != grant.dir()
-                    || gate::judge(grant, served.request(), None).is_err())
+            before != grant && !gate::may_go_on(before, grant, served.request())
         };
         let ended: Vec<ExchangeId> = self
             .exchanges

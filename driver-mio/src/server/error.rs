@@ -14,6 +14,13 @@ pub enum ServerError {
         /// Why.
         error: io::Error,
     },
+    /// Whoever may read or write what is shared could get this user's keys, or let others in.
+    Keys {
+        /// What was to be shared.
+        path: PathBuf,
+        /// Where keys or lists are, which is below it.
+        kept: PathBuf,
+    },
     /// The address cannot be bound, or the system has nothing left to serve it with: no timer, no randomness.
     Bind {
         /// Which.
@@ -29,6 +36,13 @@ impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Root { path, .. } => write!(f, "cannot open the directory {}", path.display()),
+            Self::Keys { path, kept } => write!(
+                f,
+                "cannot share {}: this user's keys and lists are below it, in {}; share another directory, or keep them \
+                 elsewhere with --config",
+                path.display(),
+                kept.display()
+            ),
             Self::Bind { address, .. } => write!(f, "cannot listen at {address}"),
             Self::Clients(error) => error.fmt(f),
         }
@@ -40,6 +54,7 @@ impl error::Error for ServerError {
         match self {
             Self::Root { error, .. } | Self::Bind { error, .. } => Some(error),
             Self::Clients(error) => error.source(),
+            Self::Keys { .. } => None,
         }
     }
 }

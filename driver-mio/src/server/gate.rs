@@ -9,15 +9,18 @@ use gannet_protocol::{Instant, Invite, PublicKey, Request, Status, TicketText};
 
 use crate::{
     security::ServerTrust,
+    sys,
     trust::{
         Access, Authorized, AuthorizedClients, AuthorizedError, HostPort, Invitation, Invitations,
         InviteError, JoinError, Proof, Ticket, authorize,
-        policy::{Denied, Grant, Permitted, Verb, decide},
+        policy::{Denied, Grant, Permitted, Store, Verb, decide},
     },
 };
 
 /// Most clients without a grant that are connected at a time, each to bring its ticket.
 const MAX_STRANGERS: usize = 64;
+/// Most of them from one address, or one IPv6 network of 64 bits: nobody keeps others from bringing theirs.
+const MAX_STRANGERS_EACH: usize = 8;
 /// Time that such a client gets for it.
 const STRANGER_TIME: Duration = Duration::from_secs(10);
 /// How often it is looked whether what runs may still run. A look is one call for a file's times.
@@ -81,21 +84,23 @@ impl Gate {
         }
     }
 
-    /// What becomes of a client that has just connected, beside so many strangers.
+    /// What becomes of a client that has just connected, beside so many strangers in all and from the same place.
     pub(super) fn admit(
         &mut self,
         now: Instant,
         key: Option<&PublicKey>,
-        strangers: usize,
+        (strangers, near): (usize, usize),
     ) -> Admission {
         if self.grant(key).is_some() {
             return Admission::Welcome;
         }
         match self {
-            Self::Keyed(keyed) if strangers < MAX_STRANGERS => match keyed.invitations.open(now) {
-                0 => Admission::Refused,
-                _ => Admission::Stranger(now + STRANGER_TIME),
-            },
+            Self::Keyed(keyed) if strangers < MAX_STRANGERS && near < MAX_STRANGERS_EACH => {
+                match keyed.invitations.open(ticket_time()) {
+                    0 => Admission::Refused,
+                    _ => Admission::Stranger(now + STRANGER_TIME),
+                }
+            }
             _ => Admission::Refused,
         }
     }
@@ -139,7 +144,6 @@ impl Gate {
     /// Makes a ticket for a client with that key and grant.
     pub(super) fn invite(
         &mut self,
-        now: Instant,
         key: Option<PublicKey>,
         grant: Grant,
         invite: &Invite,
@@ -149,11 +153,12 @@ impl Gate {
         };
         let via: HostPort = invite.via.parse().map_err(|_| Status::Unsupported)?;
         let lifetime = Duration::from_secs(invite.seconds);
-        let secret = keyed.invitations.invite(now, key, grant, lifetime).map_err(|e| match e {
-            InviteError::TooMany => Status::Overloaded,
-            InviteError::Lifetime => Status::Unsupported,
-            InviteError::NoRandomness => Status::Io,
-        })?;
+        let secret =
+            keyed.invitations.invite(ticket_time(), key, grant, lifetime).map_err(|e| match e {
+                InviteError::TooMany => Status::Overloaded,
+                InviteError::Lifetime => Status::Unsupported,
+                InviteError::NoRandomness => Status::Io,
+            })?;
         let server = keyed.trust.key.public();
         let ticket = Ticket::new(server, via, addresses(keyed.listen), secret);
         TicketText::new(ticket.reveal()).ok_or(Status::Unsupported)
@@ -162,7 +167,6 @@ impl Gate {
     /// Takes a ticket: what is to be done on a disk's thread to let the client in.
     pub(super) fn join(
         &mut self,
-        now: Instant,
         from: IpAddr,
         client: Option<(PublicKey, [u8; 32])>,
         proof: [u8; 32],
@@ -171,17 +175,19 @@ impl Gate {
             return Err(Status::Unsupported);
         };
         let proof = Proof::from_bytes(proof);
-        let invitation =
-            keyed.invitations.redeem(now, from, &proof, &transcript, &key).map_err(|error| {
-                match error {
-                    JoinError::TooOften => Status::Overloaded,
-                    JoinError::NotInvited => Status::Denied,
-                }
-            })?;
+        let invitation = keyed
+            .invitations
+            .redeem(ticket_time(), from, &proof, &transcript, &key)
+            .map_err(|error| match error {
+            JoinError::TooOften => Status::Overloaded,
+            JoinError::NotInvited => Status::Denied,
+        })?;
         let inviter = invitation.inviter();
-        let may_invite = keyed
-            .grant(&inviter)
-            .is_some_and(|grant| decide(&grant, Verb::Invite(invitation.grant())).is_ok());
+        let may_invite = keyed.grant(&inviter).is_some_and(|grant| {
+            // What it was narrowed to then may be more than the inviter has now.
+            decide(&grant, Verb::Invite(invitation.grant())).is_ok()
+                && grant.bounds(invitation.grant())
+        });
         if !may_invite {
             return Err(Status::Denied);
         }
@@ -189,9 +195,9 @@ impl Gate {
     }
 
     /// Takes back what could not be used.
-    pub(super) fn restore(&mut self, now: Instant, invitation: Invitation) {
+    pub(super) fn restore(&mut self, invitation: Invitation) {
         if let Self::Keyed(keyed) = self {
-            keyed.invitations.restore(now, invitation);
+            keyed.invitations.restore(ticket_time(), invitation);
         }
     }
 }
@@ -257,6 +263,28 @@ pub(super) fn judge<'g>(
         },
     };
     decide(grant, verb)
+}
+
+/// Whether a request that was begun by the grant `before` may go on by `grant`: in the same directory, and not beyond what the
+/// new one allows, such as to replace a file, or to store so much.
+pub(super) fn may_go_on(before: &Grant, grant: &Grant, request: &Request) -> bool {
+    match (judge(before, request, None), judge(grant, request, None)) {
+        (
+            Ok(Permitted::Put { dir: was, max: had, store: stored }),
+            Ok(Permitted::Put { dir, max, store }),
+        ) => {
+            dir == was
+                && max.is_none_or(|max| had.is_some_and(|had| had <= max))
+                && (store == stored || matches!(store, Store::Replacing(_)))
+        }
+        (Ok(was), Ok(is)) => was == is,
+        _ => false,
+    }
+}
+
+/// The time that tickets are good by: that of a machine which slept is over all the same.
+fn ticket_time() -> Instant {
+    Instant::ZERO + sys::time_with_sleep()
 }
 
 /// Where a server that listens at `listen` can be reached.

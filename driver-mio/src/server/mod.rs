@@ -76,7 +76,13 @@ impl Server {
     /// [`ServerError`]
     pub fn bind(options: ServerOptions) -> Result<Self, ServerError> {
         let ServerOptions { root: path, listen, congestion, security, crypto } = options;
-        let root = Root::open(&path).map_err(|error| ServerError::Root { path, error })?;
+        let root_error = |error| ServerError::Root { path: path.clone(), error };
+        let root = Root::open(&path).map_err(root_error)?;
+        if let ServerSecurity::Sealed(trust) = &security
+            && let Some(kept) = trust.paths.exposed_by(&path).map_err(root_error)?
+        {
+            return Err(ServerError::Keys { path, kept });
+        }
         let bind_error = |error| ServerError::Bind { address: listen, error };
         let socket = Socket::bind(listen).map_err(bind_error)?;
         let local = socket.local_addr().map_err(bind_error)?;

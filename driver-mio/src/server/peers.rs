@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
 };
 
 use gannet_protocol::{ConnectionHandle, ExchangeId, Instant, PublicKey};
@@ -62,9 +62,12 @@ impl Peers {
         self.0.get(&connection).is_some_and(|peer| peer.stranger_until.is_some())
     }
 
-    /// How many have no grant.
-    pub(super) fn strangers(&self) -> usize {
-        self.0.values().filter(|peer| peer.stranger_until.is_some()).count()
+    /// How many have no grant, and how many of them are where `ip` is.
+    pub(super) fn strangers(&self, ip: IpAddr) -> (usize, usize) {
+        let strangers = || self.0.values().filter(|peer| peer.stranger_until.is_some());
+        let place = place_of(ip);
+        let near = strangers().filter(|peer| place_of(peer.remote.ip()) == place);
+        (strangers().count(), near.count())
     }
 
     /// When the time of the first of them is up.
@@ -155,6 +158,14 @@ impl Peers {
     /// All requests that wait.
     pub(super) fn waiting(&self) -> Vec<ExchangeId> {
         self.0.values().flat_map(|peer| peer.waiting.iter().copied()).collect()
+    }
+}
+
+/// What one host has: an IPv4 address, the upper half of an IPv6 address.
+fn place_of(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
+        ip @ IpAddr::V4(_) => ip,
     }
 }
 

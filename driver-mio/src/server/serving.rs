@@ -228,7 +228,7 @@ impl Serving {
     ) -> Result<(), Status> {
         let Request::Invite(invite) = request else { return Err(Status::Unsupported) };
         let key = self.peers.key(exchange.connection());
-        let ticket = self.gate.invite(now, key, grant, invite)?;
+        let ticket = self.gate.invite(key, grant, invite)?;
         self.answer(hub, now, exchange, Reply::Ticket(ticket), 0);
         Ok(())
     }
@@ -237,7 +237,7 @@ impl Serving {
         let session = hub.session(exchange.connection());
         let client = session.as_ref().and_then(|s| Some((s.peer_key()?, s.transcript()?)));
         let joined = match session.map(|session| session.remote().ip()) {
-            Some(from) => self.gate.join(now, from, client, proof),
+            Some(from) => self.gate.join(from, client, proof),
             None => return,
         };
         let submitted = joined.and_then(|joining| {
@@ -263,7 +263,7 @@ impl Serving {
             }
             Err((status, invitation)) => {
                 if let Some(invitation) = invitation {
-                    self.gate.restore(now, invitation);
+                    self.gate.restore(invitation);
                 }
                 Err(status)
             }

@@ -10,8 +10,8 @@ use mio::{Interest, Registry, Token, net::UdpSocket, unix::SourceFd};
 use rustix::{
     net::sockopt,
     time::{
-        Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
-        timerfd_settime,
+        ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec,
+        clock_gettime, timerfd_create, timerfd_settime,
     },
 };
 
@@ -21,6 +21,12 @@ pub(crate) const CONNECTED_SOCKETS: bool = true;
 
 /// Waits from here on are left to the poll, whose milliseconds are fine enough for them.
 const COARSE: Duration = Duration::from_millis(20);
+
+/// The time since the machine was started, which goes on while it sleeps, as that of the standard library does not.
+pub(crate) fn time_with_sleep() -> Duration {
+    let Timespec { tv_sec, tv_nsec } = clock_gettime(ClockId::Boottime);
+    Duration::new(u64::try_from(tv_sec).unwrap_or(0), u32::try_from(tv_nsec).unwrap_or(0))
+}
 
 /// A timer finer than the poll, whose waits are whole milliseconds: at 10 Gbit/s one is 1.25 MB.
 #[derive(Debug)]

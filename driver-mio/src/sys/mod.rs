@@ -12,9 +12,9 @@ mod portable;
 use std::io;
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{CONNECTED_SOCKETS, Timer, enlarge_buffers, heal_ecn};
+pub(crate) use linux::{CONNECTED_SOCKETS, Timer, enlarge_buffers, heal_ecn, time_with_sleep};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use portable::{CONNECTED_SOCKETS, Timer, enlarge_buffers, heal_ecn};
+pub(crate) use portable::{CONNECTED_SOCKETS, Timer, enlarge_buffers, heal_ecn, time_with_sleep};
 
 /// What an error of a send or receive means for the packets in hand.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -1,12 +1,20 @@
 //! Systems of which only what all have in common is used.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use mio::{Registry, Token, net::UdpSocket};
 
 /// Whether a client's socket is connected to its server. Not here: the BSDs refuse an address with a datagram on a
 /// connected socket, and quinn-udp always gives one.
 pub(crate) const CONNECTED_SOCKETS: bool = false;
+
+/// The time of the day, as a duration: it goes on while the machine sleeps.
+pub(crate) fn time_with_sleep() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
 
 /// A timer that is no finer than the poll.
 #[derive(Debug)]

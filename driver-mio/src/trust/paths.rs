@@ -1,7 +1,7 @@
 //! Where keys, lists and state are.
 
 use std::{
-    env, error, fmt, fs,
+    env, error, fmt, fs, io,
     path::{Path, PathBuf},
 };
 
@@ -89,6 +89,24 @@ impl Paths {
             }
         }
         directories
+    }
+
+    /// Where keys or lists are that whoever gets at all files below `root` would get at, if anywhere: with the key they would be this
+    /// user, and with a list let in whom they like.
+    ///
+    /// # Errors
+    /// The system does not tell what `root` is.
+    pub fn exposed_by(&self, root: &Path) -> io::Result<Option<PathBuf>> {
+        let root = fs::canonicalize(root)?;
+        // Where they really are; a list that is not there yet will be in the first.
+        let kept = [
+            self.config.clone(),
+            self.secret_key(),
+            self.authorized_clients(),
+            self.known_servers(),
+        ];
+        let mut real = kept.iter().filter_map(|path| fs::canonicalize(path).ok());
+        Ok(real.find(|path| path.starts_with(&root)))
     }
 
     /// The file of this user's secret key.

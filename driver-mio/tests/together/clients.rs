@@ -1,11 +1,19 @@
 //! Who may do what at a server, by the key that it has proved.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    os::unix::fs::symlink,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use gannet_driver_mio::{
     client::{Client, ConnectError, Failure},
     netem::{LinkConfig, Relay},
-    security::ClientSecurity,
+    security::{ClientSecurity, ServerSecurity, ServerTrust},
+    server::{Server, ServerError, ServerOptions},
     trust::{Paths, SecretKey, Ticket, authorize},
 };
 use gannet_protocol::{CloseCode, CloseReason, Destination, Expected, Invite, Status, TicketText};
@@ -65,6 +73,39 @@ fn the_owner_needs_no_line() {
 }
 
 /// A stranger is told nothing but that, whatever it asks, and whether or not there is such a file.
+/// Who may read what is shared must not become its owner by reading his key, nor who may write it by writing his list.
+#[test]
+fn keys_and_lists_are_not_shared() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let key = Arc::new(SecretKey::load_or_create(&Paths::new(at("home/config"), at("s"))).unwrap());
+    let bind = |root: &Path, config: &Path| {
+        let paths = Paths::new(config.to_owned(), at("s"));
+        let trust = ServerTrust { key: Arc::clone(&key), paths, anyone: None };
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let security = ServerSecurity::Sealed(trust);
+        Server::bind(ServerOptions::new(root.to_owned(), listen, security)).map(drop)
+    };
+    let is_told = |result| matches!(result, Err(ServerError::Keys { .. }));
+    fs::create_dir_all(at("home/shared")).unwrap();
+    fs::create_dir(at("elsewhere")).unwrap();
+    symlink(at("home"), at("link")).unwrap();
+    for root in ["home", "home/config", "link", ""] {
+        assert!(is_told(bind(&at(root), &at("home/config"))), "{root}");
+        assert!(is_told(bind(&at(root), &at("link/config"))), "{root}");
+    }
+    bind(&at("home/shared"), &at("home/config")).unwrap();
+    // What is found elsewhere by a link is where it is.
+    fs::write(at("home/shared/clients"), "").unwrap();
+    for file in ["authorized_clients", "known_servers", "secret_key"] {
+        let config = at("elsewhere");
+        bind(&at("home/shared"), &config).unwrap();
+        symlink(at("home/shared/clients"), config.join(file)).unwrap();
+        assert!(is_told(bind(&at("home/shared"), &config)), "{file}");
+        fs::remove_file(config.join(file)).unwrap();
+    }
+}
+
 #[test]
 fn a_stranger_is_refused() {
     let world = World::new();
@@ -179,8 +220,8 @@ fn a_directory_bounds_every_verb() {
     assert!(world.there("d/sub").is_dir());
     finish(client.remove(name("sub"))).unwrap();
     // Not even by what the directory itself holds.
-    std::os::unix::fs::symlink("../f", world.there("d/link")).unwrap();
-    std::os::unix::fs::symlink("..", world.there("d/up")).unwrap();
+    symlink("../f", world.there("d/link")).unwrap();
+    symlink("..", world.there("d/up")).unwrap();
     for link in ["link", "up/f"] {
         assert_eq!(status(finish(client.get(name(link), world.here("x")))), Some(Status::Denied));
         assert_eq!(status(finish(client.stat(name(link)))), Some(Status::Denied));
@@ -270,6 +311,45 @@ fn a_line_taken_out_ends_what_runs() {
     assert_eq!(world.names_here(), [""; 0]);
 }
 
+/// What runs keeps to a lowered line: a `drop` replaces nothing, and `max=` bounds what is on its way.
+#[test]
+fn a_line_lowered_ends_what_goes_beyond_it() {
+    let keys = [(); 4].map(|()| key());
+    let world = World::of_clients(None, |shared, paths| {
+        fs::create_dir(shared.join("d")).unwrap();
+        for (key, grant) in
+            keys.iter().zip(["write", "write dir=d", "write dir=d max=9MB", "drop dir=d max=9MB"])
+        {
+            add(paths, key, grant);
+        }
+        fs::write(shared.join("big"), "as it was").unwrap();
+    });
+    fs::write(world.here("big"), content(1, 4_000_000)).unwrap();
+    // At 8 Mbit/s all together take 16 s.
+    let slow = LinkConfig { rate: Some(8_000_000), ..LinkConfig::default() };
+    let relay = Relay::start(world.address, slow.clone(), slow).unwrap();
+    let clients = keys.each_ref().map(|key| world.client_as_over(relay.address(), key));
+    let names = ["big", "b", "c", "d"];
+    let put = |n: usize| clients[n].put(world.here("big"), root_as(names[n]));
+    let mut jobs = [0, 1, 2, 3].map(put);
+    for job in &mut jobs {
+        while job.progress().done == 0 {
+            assert!(job.wait_timeout(Duration::from_millis(20)).is_none(), "it runs");
+        }
+    }
+    let list = world.paths.authorized_clients();
+    let mut text = String::new();
+    for (key, grant) in
+        keys.iter().zip(["drop", "write dir=d max=9MB", "write dir=d max=10MB", "write dir=d"])
+    {
+        text.push_str(&format!("{} {grant}\n", key.public()));
+    }
+    fs::write(&list, text).unwrap();
+    let told = jobs.map(|job| status(finish(job)));
+    assert_eq!(told, [Some(Status::Denied), Some(Status::Denied), None, None]);
+    assert_holds(&world.there("big"), b"as it was");
+}
+
 fn ticket_of(text: &TicketText) -> Ticket {
     Ticket::parse(text.reveal()).unwrap()
 }
@@ -333,6 +413,58 @@ fn a_ticket_is_worth_what_its_inviter_is() {
     let late = key();
     let joined = Client::connect("127.0.0.1", port, &options_of(&second, &late)).unwrap();
     assert_eq!(status(finish(joined.join(second.secret()))), Some(Status::Denied));
+}
+
+/// A ticket gives no more than its inviter has when it is used.
+#[test]
+fn a_ticket_shrinks_with_its_inviter() {
+    let admin = key();
+    let world = World::of_clients(None, |shared, paths| {
+        fs::create_dir_all(shared.join("d/e")).unwrap();
+        add(paths, &admin, "admin");
+    });
+    let client = world.client_as(&admin);
+    let cases = [
+        ("write", false),
+        ("read dir=dd", false),
+        ("write dir=d", false),
+        ("write dir=d max=2kB", false),
+        ("write dir=d max=1kB", true),
+        ("read dir=d/e", true),
+    ];
+    let ticket = |grant| ticket_of(&finish(client.invite(invite(grant))).unwrap());
+    let tickets = cases.map(|(grant, _)| ticket(grant));
+    let list = world.paths.authorized_clients();
+    let text = fs::read_to_string(&list).unwrap().replace(" admin", " admin dir=d max=1kB");
+    fs::write(&list, text).unwrap();
+    for ((grant, gets_in), ticket) in cases.into_iter().zip(tickets) {
+        let options = options_of(&ticket, &key());
+        let guest = Client::connect("127.0.0.1", world.address.port(), &options).unwrap();
+        let expected = if gets_in { None } else { Some(Status::Denied) };
+        // Guesses are limited, and all come from one address.
+        let joined = loop {
+            match status(finish(guest.join(ticket.secret()))) {
+                Some(Status::Overloaded) => std::thread::sleep(Duration::from_millis(100)),
+                joined => break joined,
+            }
+        };
+        assert_eq!(joined, expected, "{grant}");
+    }
+}
+
+/// Whoever has no ticket cannot take all places of those who have one.
+#[test]
+fn a_host_of_strangers_has_few_places() {
+    let world = World::new();
+    let owner = world.client();
+    let ticket = ticket_of(&finish(owner.invite(invite("read"))).unwrap());
+    let connect = || {
+        let options = options_of(&ticket, &key());
+        Client::connect("127.0.0.1", world.address.port(), &options).unwrap()
+    };
+    let mut idle: Vec<_> = (0..8).map(|_| connect()).collect();
+    assert!(is_refused(finish(connect().join(ticket.secret()))));
+    finish(idle.remove(0).join(ticket.secret())).unwrap();
 }
 
 /// Neither mode is talked down to the other: no such server answers.

@@ -2,6 +2,8 @@
 
 mod bad_link;
 mod clients;
+#[cfg(target_os = "linux")]
+mod confined;
 mod connecting;
 mod endings;
 mod logging;

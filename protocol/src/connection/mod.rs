@@ -109,6 +109,8 @@ struct Closing {
 const MAX_CLOSES: u32 = 8;
 /// Time, in probe timeouts, during which late packets are answered with CLOSE (RFC 9000, section 10.2).
 const CLOSING_PTOS: u32 = 3;
+/// At most: who delays acknowledgements makes probe timeouts of minutes, and could have as much of our memory for as long.
+const MAX_CLOSING: Duration = Duration::from_secs(10);
 
 /// Who was heard when.
 #[derive(Clone, Copy, Debug)]

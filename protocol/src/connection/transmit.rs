@@ -107,7 +107,8 @@ impl Connection {
         closing.due = false;
         closing.left -= 1;
         let blocked = self.path.is_blocked();
-        closing.until.get_or_insert(now + pto * super::CLOSING_PTOS);
+        let closing_time = (pto * super::CLOSING_PTOS).min(super::MAX_CLOSING);
+        closing.until.get_or_insert(now + closing_time);
         if !core::mem::replace(&mut closing.told, true) {
             outbox.events.push_back(Event::Closed(self.handle, closing.reason));
         }

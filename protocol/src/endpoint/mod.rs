@@ -76,7 +76,7 @@ impl Endpoint {
         remote: SocketAddr,
         expected: Expected,
     ) -> ConnectionHandle {
-        let (handle, own) = self.connections.reserve(&mut self.random);
+        let (handle, own) = self.connections.reserve(&self.config.security, &mut self.random);
         let ids = Ids { handle, own, peer: ConnectionId(0) };
         let server = (remote, expected);
         match Connection::connect(now, &self.config, ids, server, &mut self.random) {

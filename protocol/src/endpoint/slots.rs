@@ -3,7 +3,12 @@
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use core::net::SocketAddr;
 
-use crate::{ConnectionHandle, connection::Connection, random::Random, wire::packet::ConnectionId};
+use crate::{
+    ConnectionHandle, Security,
+    connection::Connection,
+    random::{Random, unguessable},
+    wire::packet::ConnectionId,
+};
 
 /// Bits of a connection id that say which slot its connection is in; above them stands the shard, which is 0, and below them
 /// 32 bits that cannot be guessed.
@@ -27,15 +32,20 @@ struct Slot {
 }
 
 impl Slots {
-    /// Takes a free slot, and makes up the id that packets to its connection will carry.
-    pub(super) fn reserve(&mut self, random: &mut Random) -> (ConnectionHandle, ConnectionId) {
+    /// Takes a free slot, and makes up the id that packets to its connection will carry. Who guessed one before it is given could
+    /// ask for its RESET, and end the connection with that later.
+    pub(super) fn reserve(
+        &mut self,
+        security: &Security,
+        random: &mut Random,
+    ) -> (ConnectionHandle, ConnectionId) {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot::default());
             (self.slots.len() - 1) as u32
         });
         debug_assert!(slot < MAX_SLOTS, "memory ends long before");
         let generation = self.slots.get(slot as usize).map_or(0, |place| place.generation);
-        let id = (u64::from(slot) << SLOT_SHIFT) | (random.next() >> 32);
+        let id = (u64::from(slot) << SLOT_SHIFT) | (unguessable(security, random) >> 32);
         (ConnectionHandle { slot, generation }, ConnectionId(id))
     }
 
@@ -103,5 +113,33 @@ impl Slots {
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Connection> {
         self.slots.iter_mut().filter_map(|place| place.connection.as_deref_mut())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::{Identity, Secret, toy::Toy};
+    use alloc::{collections::BTreeSet, sync::Arc};
+
+    fn ids(security: &Security) -> [ConnectionId; 10] {
+        let (mut slots, mut random) = (Slots::default(), Random::new([7; 32]));
+        [(); 10].map(|()| slots.reserve(security, &mut random).1)
+    }
+
+    /// `docs/hostile-input.md`, row 17: ids are those of the provider, and do not follow from ids that were seen before.
+    #[test]
+    fn ids_of_sealed_connections_cannot_be_foretold() {
+        let sealed = |seed: u64| {
+            let identity = Identity::new(Arc::new(Toy::new(seed)), &Secret::take(&mut [1; 32]));
+            ids(&Security::Sealed(identity))
+        };
+        let all: BTreeSet<_> = (0..10).flat_map(sealed).collect();
+        assert_eq!(all.len(), 100, "although the endpoint's own randomness is the same");
+    }
+
+    #[test]
+    fn ids_of_plain_connections_differ() {
+        assert_eq!(BTreeSet::from(ids(&Security::Plain)).len(), 10);
     }
 }

@@ -30,7 +30,7 @@ impl Endpoint {
             Packet::Finish { to, payload } => self.on_finish(now, remote, to, payload),
             Packet::Retry { to, cookie } => self.on_retry(now, remote, to, cookie),
             Packet::Reset { unknown, token } => self.on_reset(remote, unknown, &token),
-            Packet::Versions { to, spoken: false } => self.on_versions(to),
+            Packet::Versions { to, spoken: false } => self.on_versions(remote, to),
             Packet::Versions { spoken: true, .. } | Packet::Data { .. } => {}
         }
     }
@@ -65,7 +65,7 @@ impl Endpoint {
 
     fn answer(&mut self, now: Instant, from: From, hello: &Hello<'_>, proven: bool) {
         let (remote, _) = from;
-        let (handle, own) = self.connections.reserve(&mut self.random);
+        let (handle, own) = self.connections.reserve(&self.config.security, &mut self.random);
         let ids = Ids { handle, own, peer: hello.client };
         match Answering::new(now, &self.config, own, hello) {
             Ok(answering) => {
@@ -116,8 +116,10 @@ impl Endpoint {
         self.touch(slot);
     }
 
-    fn on_versions(&mut self, to: ConnectionId) {
-        let Some(connection) = self.connections.by_id(to) else { return };
+    fn on_versions(&mut self, remote: SocketAddr, to: ConnectionId) {
+        let Some(connection) = self.connections.by_id(to).filter(|c| c.remote() == remote) else {
+            return;
+        };
         connection.on_versions(&mut self.outbox);
         let slot = connection.handle.slot;
         self.touch(slot);

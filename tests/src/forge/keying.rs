@@ -80,8 +80,8 @@ fn prologue(hello: &[u8]) -> Vec<u8> {
     [b"gannet", &hello[9..14], &hello[COOKIE..=COOKIE + cookie], &hello[14..COOKIE]].concat()
 }
 
-/// What the hello carries.
-fn payload(hello: &[u8]) -> Vec<u8> {
+/// What a hello carries that an endpoint sent.
+pub(crate) fn payload(hello: &[u8]) -> Vec<u8> {
     let mut rest = &hello[COOKIE..];
     let cookie = varint(&mut rest).expect("a cookie");
     rest = &rest[usize::try_from(cookie).expect("a length")..];

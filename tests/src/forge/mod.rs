@@ -8,7 +8,9 @@ mod packet;
 mod peer;
 
 pub use frame::{Ack, Frame, ack, ack_of, put_varint, varint};
+pub(crate) use keying::payload as hello_payload;
 pub use keying::{Mode, server_identity};
+pub(crate) use packet::handshake;
 pub use packet::{
     ANSWER, DATA, FINISH, HELLO, MIN_DATAGRAM, Parameters, RESET, RETRY, VERSIONS, cookie_of, data,
     data_header, data_parts, frames, hello_of_version, hello_with, is_intact, retry, seal,

@@ -202,7 +202,7 @@ pub fn retry(to: u64, cookie: &[u8]) -> Vec<u8> {
 }
 
 /// Writes a handshake packet.
-pub(super) fn handshake(kind: u8, to: u64, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn handshake(kind: u8, to: u64, payload: &[u8]) -> Vec<u8> {
     let mut packet = vec![kind];
     packet.extend_from_slice(&to.to_be_bytes());
     put_varint(&mut packet, payload.len() as u64);

@@ -1,18 +1,21 @@
-//! Two endpoints driven by whatever operations some bytes say: what the fuzz target `endpoints` and the ordinary tests run.
+//! Endpoints driven by whatever operations some bytes say: what the fuzz targets `endpoints` and `handshake` and the ordinary
+//! tests run.
 //!
-//! Whatever happens, nothing panics, polls fall idle after a bounded number of outputs, and the next timer lies in
+//! Whatever happens to two of them, nothing panics, polls fall idle after a bounded number of outputs, and the next timer lies in
 //! the future then. As long as nobody forges packets, neither side accuses the other of a violation; and
 //! once the network has become perfect and the applications do their part, every exchange comes to its end.
 
+mod handshake;
 mod operation;
 mod side;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{fmt::Debug, net::SocketAddr, time::Duration};
 
 use arbitrary::{Arbitrary, Unstructured};
 use gannet_protocol::{CloseCode, CloseReason, Config, CongestionKind, Instant};
 
 use crate::forge;
+pub use handshake::handshake;
 use operation::{End, Fate, Forged, Operation};
 use side::{Packet, Side};
 
@@ -46,9 +49,9 @@ pub fn endpoints(bytes: &[u8]) {
 }
 
 /// What was done when, told if it leads to a panic.
-struct History(Vec<(Instant, Operation)>);
+struct History<T: Debug>(Vec<(Instant, T)>);
 
-impl Drop for History {
+impl<T: Debug> Drop for History<T> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             for (at, operation) in &self.0 {

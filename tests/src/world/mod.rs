@@ -299,9 +299,14 @@ impl World {
 
     /// A datagram that claims to be the server's reaches a client out of nowhere.
     pub fn spoof_down(&mut self, client: ClientId, payload: &[u8]) {
+        self.spoof_down_from(SERVER, client, payload);
+    }
+
+    /// The same from another address.
+    pub fn spoof_down_from(&mut self, from: SocketAddr, client: ClientId, payload: &[u8]) {
         let mut payload = payload.to_vec();
         let now = self.now;
-        self.client_mut(client).receive(now, SERVER, None, &mut payload);
+        self.client_mut(client).receive(now, from, None, &mut payload);
         self.turn();
     }
 

@@ -62,6 +62,18 @@ impl Grant {
         self.max
     }
 
+    /// Whether what `other` may do is within the directory and the most bytes of this; of roles it says nothing.
+    pub(crate) fn bounds(&self, other: &Self) -> bool {
+        let within = |own: &Name, dir: &Name| {
+            let rest = dir.as_bytes().strip_prefix(own.as_bytes());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        };
+        let in_dir =
+            self.dir.as_ref().is_none_or(|own| other.dir.as_ref().is_some_and(|d| within(own, d)));
+        let in_max = self.max.is_none_or(|own| other.max.is_some_and(|max| max <= own));
+        in_dir && (in_max || !other.role.can_put())
+    }
+
     /// What is left of `asked` within this: below its directory, and no more than may be there.
     pub(super) fn narrowed(&self, asked: &Self) -> Result<Self, BadName> {
         let dir = match (&self.dir, &asked.dir) {
