@@ -17,7 +17,7 @@ pub(crate) use verbs::{Exit, Format, Get, Invite, List, Mkdir, Put, Remove, Rena
 
 const EXIT_STATUSES: &str = "\
 Exit status:
-    0  done
+    0  done; also if whoever reads standard output wants no more
     1  a file or a command failed: not found, denied, exists already
     2  wrong usage, or a port, directory, key or list that cannot be used
     3  the server cannot be reached, or the connection was lost

@@ -5,7 +5,7 @@ use std::{fmt, path::Path};
 use gannet_protocol::Status;
 
 use super::{Action, directory_of};
-use crate::names::Shown;
+use crate::{destination::STREAM, names::Shown};
 
 /// Says why the server did not do `action`.
 pub(super) fn remote(
@@ -21,26 +21,11 @@ pub(super) fn remote(
         (Status::Overloaded, Action::Invite) => {
             f.write_str("too many tickets are open; try again when some were used or are over")
         }
-        (Status::NotFound, Action::Get(_)) => {
-            f.write_str("the server has no such file; 'list' shows what it has")
-        }
-        (Status::NotFound, Action::Rename(..)) => f.write_str(
-            "the server has no such file, or not the directory of the new name; \
-             'list' shows what it has",
-        ),
-        (Status::NotFound, Action::Stat(_) | Action::Remove(_)) => f.write_str(
-            "the server has no such file or directory; 'list' shows what it has",
-        ),
-        (Status::NotFound, Action::Mkdir(_)) => f.write_str(
-            "the server has not the directory that it would be in; make that first",
-        ),
+        (Status::NotFound, action) => f.write_str(missing(action)),
         (Status::NotEmpty, _) => f.write_str(
             "the directory is not empty; remove what is in it first. What 'list' does not show may be \
              parts of interrupted transfers",
         ),
-        (Status::NotFound, _) => {
-            f.write_str("the server has no such directory; 'list' shows what it has")
-        }
         (Status::Exists, Action::Rename(_, new)) => {
             write!(
                 f,
@@ -72,6 +57,10 @@ pub(super) fn remote(
         (Status::Changed, _) => {
             f.write_str("it changed while it was sent; try again when nobody writes to it")
         }
+        (Status::TooLarge, Action::Put(path)) if *path == Path::new(STREAM) => f.write_str(
+            "the server bounds what this client may store, and what comes from a pipe tells no length; \
+             put it as a file",
+        ),
         (Status::TooLarge, _) => f.write_str("it is larger than the server can store"),
         (Status::ShuttingDown, _) => f.write_str("the server is shutting down"),
         (Status::Busy, _) => {
@@ -85,6 +74,24 @@ pub(super) fn remote(
         (Status::Io, _) => f.write_str("the server's disk gave an error; its log says more"),
         (Status::Corrupt, _) => f.write_str("the content did not verify; try again"),
         (Status::Stalled, _) => f.write_str("too little of it moved for too long; try again"),
+    }
+}
+
+/// Says what the server does not have.
+fn missing(action: &Action) -> &'static str {
+    match action {
+        Action::Get(_) => "the server has no such file; 'list' shows what it has",
+        Action::Rename(..) => {
+            "the server has no such file, or not the directory of the new name; \
+             'list' shows what it has"
+        }
+        Action::Stat(_) | Action::Remove(_) => {
+            "the server has no such file or directory; 'list' shows what it has"
+        }
+        Action::Mkdir(_) => "the server has not the directory that it would be in; make that first",
+        Action::Put(_) | Action::List(_) | Action::Exit | Action::Invite | Action::Join(_) => {
+            "the server has no such directory; 'list' shows what it has"
+        }
     }
 }
 

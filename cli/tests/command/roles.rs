@@ -141,6 +141,9 @@ fn a_key_stores_no_more_than_it_may() {
     run(&server, &here, "put", &["small", "--to", "more"]).ended_with(1).told(&["for this client"]);
     // What it replaces makes room.
     run(&server, &here, "put", &["small"]).ended_with(0);
+    // How much a pipe will give nobody knows.
+    let ran = run(&server, &here, "put", &["-", "--to", "pipe"]).ended_with(1);
+    ran.told(&["put -: ", "tells no length"]);
     assert_eq!(names(server.root()), ["small"]);
 }
 

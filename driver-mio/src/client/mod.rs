@@ -172,7 +172,7 @@ impl Client {
     #[must_use]
     pub fn get_stream(&self, from: Name, to: impl Write + Send + 'static) -> Job<Transferred> {
         let (sink, closer) = pipe::writing(to);
-        let to = Place::Pipe(Some(Sink::new(sink)), closer);
+        let to = Place::Pipe { sink: Some(Sink::new(sink)), _closer: closer };
         self.start(|report| Verb::Get { from, to, report })
     }
 
@@ -188,7 +188,7 @@ impl Client {
     ) -> Job<Transferred> {
         let to = Destination { leaf: to.leaf.leaf(), ..to };
         let (stream, closer) = pipe::reading(from);
-        let from = Origin::Pipe(Some(Stream::of_others(stream)), closer);
+        let from = Origin::Pipe { stream: Some(Stream::of_others(stream)), _closer: closer };
         self.start(|report| Verb::Put { from, to, report })
     }
 

@@ -81,16 +81,22 @@ pub(super) enum Verb {
 #[derive(Debug)]
 pub(super) enum Place {
     File(PathBuf),
-    /// Nothing once it is being written to.
-    Pipe(Option<Sink>, Closer),
+    /// Without a sink once it is being written to; to let go of it frees who waits there.
+    Pipe {
+        sink: Option<Sink>,
+        _closer: Closer,
+    },
 }
 
 /// Where what is stored comes from.
 #[derive(Debug)]
 pub(super) enum Origin {
     File(PathBuf),
-    /// Nothing once it is being read, or is about to be.
-    Pipe(Option<Stream>, Closer),
+    /// Without a stream once it is being read, or is about to be; to let go of it frees who waits there.
+    Pipe {
+        stream: Option<Stream>,
+        _closer: Closer,
+    },
 }
 
 /// A source that is open.
@@ -105,7 +111,7 @@ impl Place {
     fn path(&self) -> PathBuf {
         match self {
             Self::File(path) => path.clone(),
-            Self::Pipe(..) => "-".into(),
+            Self::Pipe { .. } => "-".into(),
         }
     }
 }
@@ -114,7 +120,7 @@ impl Origin {
     fn path(&self) -> PathBuf {
         match self {
             Self::File(path) => path.clone(),
-            Self::Pipe(..) => "-".into(),
+            Self::Pipe { .. } => "-".into(),
         }
     }
 }
@@ -262,7 +268,7 @@ impl Task {
     pub(super) fn local_failure(&self, status: Status) -> Failure {
         match (&self.verb, status) {
             (Verb::Get { .. } | Verb::List { .. }, Status::Corrupt) => Failure::Unverified,
-            (Verb::Get { to: Place::Pipe(..), .. }, Status::Cancelled) => Failure::Unwanted,
+            (Verb::Get { to: Place::Pipe { .. }, .. }, Status::Cancelled) => Failure::Unwanted,
             // What changed lies on the other side.
             (Verb::Get { to, .. }, status) if status != Status::Changed => {
                 Failure::Local { path: to.path(), status }

@@ -165,7 +165,7 @@ impl Worker {
                 }
                 return;
             }
-            (Verb::Put { from: Origin::Pipe(stream, _), .. }, Stage::Queued) => {
+            (Verb::Put { from: Origin::Pipe { stream, .. }, .. }, Stage::Queued) => {
                 if let Some(stream) = stream.take() {
                     task.stage = Stage::Opened(Source::Stream(stream, meta_of_stream()));
                 }
@@ -235,7 +235,7 @@ impl Worker {
                 }
                 let path = match to {
                     Place::File(path) => path.clone(),
-                    Place::Pipe(sink, _) => {
+                    Place::Pipe { sink, .. } => {
                         if let Some(sink) = sink.take() {
                             hub.transfers.receive_stream(body, &meta, sink);
                         }

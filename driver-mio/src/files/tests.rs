@@ -306,7 +306,7 @@ fn a_stat_tells_kind_length_mode_and_time() {
     fs::create_dir(at("dir")).unwrap();
     symlink("file", at("link")).unwrap();
     let then = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::new(1_700_000_000, 5);
-    fs::File::options().write(true).open(at("file")).unwrap().set_modified(then).unwrap();
+    File::options().write(true).open(at("file")).unwrap().set_modified(then).unwrap();
     // The bits above permissions are nobody's business.
     fs::set_permissions(at("file"), fs::Permissions::from_mode(0o4640)).unwrap();
     let file = Stat {

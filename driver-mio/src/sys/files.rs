@@ -90,7 +90,7 @@ pub(crate) fn mode_in(metadata: &cap_std::fs::Metadata) -> Mode {
 
 /// The time now.
 pub(crate) fn time_of_now() -> FileTime {
-    let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.map_or_else(
         |_| FileTime::default(),
         |since| FileTime::new(since.as_secs().try_into().unwrap_or_default(), since.subsec_nanos()),

@@ -1,7 +1,7 @@
 //! Files that are received into a pipe.
 
 use std::{
-    io::{self, Write as _},
+    io,
     sync::{Arc, Mutex},
 };
 
