@@ -10,12 +10,12 @@ use gannet_protocol::Status;
 
 use crate::{
     args,
+    connection::is_refusal,
     contact::AddressBook,
     errors::{Action, Error, TrustError},
     hidden,
     interrupt::Interrupt,
     outcome::Outcome,
-    session::is_refusal,
     settings::Settings,
     telling::Telling,
 };

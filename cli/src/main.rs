@@ -1,6 +1,7 @@
 //! The `gannet` command.
 
 mod args;
+mod connection;
 mod console;
 mod contact;
 mod demo;

@@ -5,15 +5,15 @@ use std::{
     ffi::{OsStr, OsString},
 };
 
-use gannet_driver_mio::client::{Client, Job};
-use gannet_protocol::Name;
+use gannet_driver_mio::client::{Client, Failure, Job};
+use gannet_protocol::{Name, Status};
 
 use crate::{
     args::{Mkdir, Remove, Stat},
     errors::{Action, Error},
     listing, names,
     outcome::Outcome,
-    session::Session,
+    session::{Session, is_status},
     telling::Telling,
     transfer::MOST_AT_ONCE,
 };
@@ -27,16 +27,24 @@ pub(crate) fn stat(
     telling: Telling,
     Stat { names, .. }: &Stat,
 ) -> Result<Outcome, Error> {
-    each(session, telling, names, Action::Stat, Client::stat, |name, stat| {
-        telling.asked_for(
-            || listing::print_stat(name, &stat),
-            |object| {
-                let object =
-                    object.named(name.as_bytes()).of_kind(stat.kind).with("bytes", stat.len);
-                object.with_mode(stat.mode).modified(stat.modified)
-            },
-        )
-    })
+    each(
+        session,
+        telling,
+        names,
+        Action::Stat,
+        Client::stat,
+        |_| None,
+        |name, stat| {
+            telling.asked_for(
+                || listing::print_stat(name, &stat),
+                |object| {
+                    let object =
+                        object.named(name.as_bytes()).of_kind(stat.kind).with("bytes", stat.len);
+                    object.with_mode(stat.mode).modified(stat.modified)
+                },
+            )
+        },
+    )
 }
 
 /// Removes files and empty directories, and returns the failure of the first that failed.
@@ -48,7 +56,7 @@ pub(crate) fn remove(
     telling: Telling,
     Remove { names, .. }: &Remove,
 ) -> Result<Outcome, Error> {
-    each(session, telling, names, Action::Remove, Client::remove, |name, ()| {
+    each(session, telling, names, Action::Remove, Client::remove, is_gone, |name, ()| {
         telling.done(format_args!("removed {name}"), |object| object.named(name.as_bytes()))
     })
 }
@@ -62,7 +70,7 @@ pub(crate) fn mkdir(
     telling: Telling,
     Mkdir { names, .. }: &Mkdir,
 ) -> Result<Outcome, Error> {
-    each(session, telling, names, Action::Mkdir, Client::make_directory, |name, ()| {
+    each(session, telling, names, Action::Mkdir, Client::make_directory, is_there, |name, ()| {
         telling.done(format_args!("made {name}/"), |object| object.named(name.as_bytes()))
     })
 }
@@ -81,6 +89,7 @@ fn each<T>(
     texts: &[OsString],
     action: fn(OsString) -> Action,
     ask: fn(&Client, Name) -> Job<T>,
+    was_done: fn(&Failure) -> Option<T>,
     mut tell: impl FnMut(&Name, T) -> Result<(), Error>,
 ) -> Result<Outcome, Error> {
     let mut waiting: VecDeque<_> = texts.iter().map(|text| (text, parse(text, action))).collect();
@@ -95,21 +104,35 @@ fn each<T>(
             && let Some((text, name)) = waiting.pop_front()
         {
             asked.push_back(name.map(|name| {
-                let job = ask(&session.client, name.clone());
+                let job = ask(&session.client(), name.clone());
                 Asked { text: text.clone(), name, job }
             }));
         }
         let Some(first) = asked.pop_front() else { return Ok(outcome) };
         let told = first.and_then(|Asked { text, name, job }| {
-            let result = session.wait(job);
-            tell(&name, result.map_err(|failure| session.error(action(text), failure))?)
+            let again = |client: &Client| ask(client, name.clone());
+            tell(&name, session.persist(|| action(text), job, again, was_done)?)
         });
         match told {
             Ok(()) => {}
-            Err(error @ (Error::Interrupted | Error::Stdio(_))) => return Err(error),
+            Err(
+                error @ (Error::Interrupted
+                | Error::Stdio(_)
+                | Error::Connect { .. }
+                | Error::Trust(_)),
+            ) => return Err(error),
             Err(error) => outcome = outcome.or(telling.failed(&error)),
         }
     }
+}
+
+/// That there is nothing to remove is what a removal is for.
+fn is_gone(failure: &Failure) -> Option<()> {
+    is_status(failure, Status::NotFound).then_some(())
+}
+
+fn is_there(failure: &Failure) -> Option<()> {
+    is_status(failure, Status::Exists).then_some(())
 }
 
 fn parse(text: &OsStr, action: fn(OsString) -> Action) -> Result<Name, Error> {

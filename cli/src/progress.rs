@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gannet_driver_mio::units::{format_duration, format_rate, format_size};
+use gannet_driver_mio::{
+    trust::HostPort,
+    units::{format_duration, format_rate, format_size},
+};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::console::{Console, say};
@@ -20,6 +23,9 @@ const RATE_WINDOW: Duration = Duration::from_secs(3);
 
 const WITH_TOTAL: &str = "{prefix} [{wide_bar}] {percent:>3}% {msg}";
 const WITHOUT_TOTAL: &str = "{prefix} {msg}";
+const WAITING: &str = "waiting for {prefix}, {elapsed}";
+/// How often the seconds that were waited are looked at.
+const WAITING_TICK: Duration = Duration::from_millis(200);
 
 /// A bar that shows how far some transfers are; invisible if there is no terminal or the user wants quiet.
 #[derive(Debug)]
@@ -75,6 +81,32 @@ impl Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         self.clear();
+    }
+}
+
+/// A line that tells that a server is waited for, and for how long so far; gone when dropped.
+#[derive(Debug)]
+pub(crate) struct Waiting(ProgressBar);
+
+impl Waiting {
+    /// Shows it, where bars are shown.
+    pub(crate) fn show(console: Console, server: &HostPort) -> Self {
+        let target = if console.shows_bars() {
+            ProgressDrawTarget::stderr_with_hz(REDRAWS)
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let bar = ProgressBar::with_draw_target(None, target)
+            .with_style(style(WAITING))
+            .with_prefix(server.to_string());
+        bar.enable_steady_tick(WAITING_TICK);
+        Self(bar)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }
 
@@ -155,7 +187,7 @@ mod tests {
 
     #[test]
     fn the_templates_are_valid() {
-        for template in [WITH_TOTAL, WITHOUT_TOTAL] {
+        for template in [WITH_TOTAL, WITHOUT_TOTAL, WAITING] {
             assert!(ProgressStyle::with_template(template).is_ok());
         }
     }

@@ -1,20 +1,20 @@
 //! A connection to a server, and the verbs that it carries.
 
-use std::{cell::Cell, ffi::OsString, time::Duration};
+use std::{cell::Cell, ffi::OsString, rc::Rc, time::Duration};
 
 use gannet_driver_mio::{
     client::{Client, Failure, Job, Lost},
     trust::HostPort,
     units::format_duration,
 };
-use gannet_protocol::{CloseCode, CloseReason, Entry, Name, PublicKey, Status};
+use gannet_protocol::{CloseCode, CloseReason, Entry, Name, Status};
 
 use crate::{
     args::{Connecting, Invite, List, Rename, Verb},
+    connection::Connection,
     console::{Console, print},
-    contact,
     directory::LocalDirectory,
-    errors::{Action, Error, TrustError},
+    errors::{Action, Error},
     interrupt::Interrupt,
     json::Object,
     listing, manage, names,
@@ -34,15 +34,11 @@ pub(crate) type AskToStop<'a> = &'a mut dyn FnMut(u64) -> Result<bool, Error>;
 /// A connection, with what the user chose for it.
 #[derive(Debug)]
 pub(crate) struct Session {
-    pub(crate) client: Client,
+    connection: Connection,
     pub(crate) console: Console,
     pub(crate) interrupt: Interrupt,
     pub(crate) here: LocalDirectory,
-    /// The server, as the user named it.
-    server: HostPort,
-    /// The key by which it knows us; none on a plain connection.
-    own: Option<PublicKey>,
-    /// The loss that a verb's failure told of.
+    /// The loss that ended a verb, because the server did not come back or was not waited for.
     lost: Cell<Option<Lost>>,
     /// The server ends because we asked it to, so that this is no loss.
     stopped: Cell<bool>,
@@ -52,23 +48,20 @@ impl Session {
     /// Connects to `server`. Until that is done ctrl+c ends the process at once, from then on it is noted.
     ///
     /// # Errors
-    /// As [`contact::connect`].
+    /// As [`Connection::open`].
     pub(crate) fn open(
         server: &HostPort,
         connecting: Connecting,
         settings: &Settings,
     ) -> Result<Self, Error> {
         let interrupt = Interrupt::listen().map_err(Error::Stdio)?;
-        let (client, own) = contact::connect(server, connecting, settings)?;
+        let connection = Connection::open(server, connecting, settings)?;
         interrupt.defer();
-        log::debug!("connected to {}", client.remote());
         Ok(Self {
-            client,
+            connection,
             console: settings.console,
             interrupt,
             here: LocalDirectory::default(),
-            server: server.clone(),
-            own,
             lost: Cell::new(None),
             stopped: Cell::new(false),
         })
@@ -80,7 +73,7 @@ impl Session {
     /// [`Error::Lost`], [`TrustError::Refused`]
     pub(crate) fn confirm(&self) -> Result<(), Error> {
         self.interrupt.act_at_once();
-        self.client.confirm().map_err(|lost| self.loss(lost))?;
+        self.client().confirm().map_err(|lost| self.connection.loss(lost))?;
         self.interrupt.defer();
         Ok(())
     }
@@ -88,6 +81,9 @@ impl Session {
     /// Does what `verb` says and tells how it went. Without `ask` an exit does not ask.
     pub(crate) fn run(&self, verb: &Verb, ask: Option<AskToStop<'_>>) -> Outcome {
         let telling = verb.telling(self.console);
+        if let Err(error) = self.revive(verb) {
+            return telling.failed(&error);
+        }
         let result = match verb {
             Verb::Get(get) => transfer::get(self, telling, get),
             Verb::Put(put) => transfer::put(self, telling, put),
@@ -105,22 +101,84 @@ impl Session {
     /// Ends the connection as `outcome` wants it, and tells if it was lost.
     pub(crate) fn close(self, outcome: Outcome, telling: Telling) -> Outcome {
         let lost = self.lost();
-        if let Some(stats) = self.client.stats() {
+        let client = self.client();
+        if let Some(stats) = client.stats() {
             log::info!("{}", summary::connection(&stats));
         }
         if outcome == Outcome::Interrupted {
-            self.client.abort();
+            drop(self);
+            if let Some(client) = Rc::into_inner(client) {
+                client.abort();
+            }
             return outcome;
         }
         match lost {
-            Some(lost) => outcome.or(telling.failed(&self.loss(lost))),
+            Some(lost) => outcome.or(telling.failed(&self.connection.loss(lost))),
             None => outcome,
         }
     }
 
-    /// Why the connection is over, if it is.
+    /// The connection that there is now.
+    pub(crate) fn client(&self) -> Rc<Client> {
+        self.connection.client()
+    }
+
+    /// The loss that ended a verb, if any did.
     pub(crate) fn lost(&self) -> Option<Lost> {
-        self.lost.get().or_else(|| self.client.lost()).filter(|_| !self.has_stopped_server())
+        self.lost.get().filter(|_| !self.has_stopped_server())
+    }
+
+    /// Why the connection is over, if it is; it may be made again.
+    pub(crate) fn broken(&self) -> Option<Lost> {
+        self.client().lost().filter(|_| !self.has_stopped_server())
+    }
+
+    /// Whether a connection that was lost like this is made again when it is needed.
+    pub(crate) fn may_come_back(&self, lost: &Lost) -> bool {
+        self.lost.get().is_none() && self.connection.may_come_back(lost)
+    }
+
+    /// Whether the server is waited for that was lost while nothing was asked; else that was the end.
+    pub(crate) fn waits_for(&self, lost: Lost) -> bool {
+        let waits = self.may_come_back(&lost);
+        if !waits {
+            self.lost.set(Some(lost));
+        }
+        waits
+    }
+
+    /// The server, as the user named it.
+    pub(crate) fn server(&self) -> &HostPort {
+        self.connection.server()
+    }
+
+    /// Connects again; false if the server does not come back, and is not waited for any more. Ctrl+c ends the process at once
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Trust`] and [`Error::Connect`], as [`Connection::again`].
+    pub(crate) fn reconnect(&self, lost: Lost) -> Result<bool, Error> {
+        self.interrupt.act_at_once();
+        let result = self.connection.again(lost);
+        self.interrupt.defer();
+        match result {
+            Ok(()) => Ok(true),
+            Err(Error::Lost(lost)) => {
+                self.lost.set(Some(lost));
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes a connection again that was lost while nothing was asked. A server that is to end is not waited for.
+    fn revive(&self, verb: &Verb) -> Result<(), Error> {
+        match self.broken() {
+            Some(lost) if !matches!(verb, Verb::Exit(_)) && self.may_come_back(&lost) => {
+                self.reconnect(lost).map(drop)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether an exit succeeded.
@@ -136,16 +194,6 @@ impl Session {
         Error::of(action, failure)
     }
 
-    /// What a loss of the connection means.
-    fn loss(&self, lost: Lost) -> Error {
-        match self.own {
-            Some(key) if is_refusal(&lost) => {
-                TrustError::Refused { server: self.server.clone(), key }.into()
-            }
-            _ => Error::Lost(lost),
-        }
-    }
-
     /// Waits for `job` until the user wants an end.
     pub(crate) fn wait<T>(&self, mut job: Job<T>) -> Result<T, Failure> {
         loop {
@@ -158,6 +206,49 @@ impl Session {
         }
     }
 
+    /// Waits for `job`, and asks again on another connection as often as that is lost. What is asked for has to be of the kind
+    /// that may be done twice; `was_done` tells whether a failure of what was asked again means that the first was done.
+    ///
+    /// # Errors
+    /// What `action` failed of, among it that the server does not come back; [`Error::Trust`] and [`Error::Connect`] if another one
+    /// did.
+    pub(crate) fn persist<T>(
+        &self,
+        action: impl FnOnce() -> Action,
+        mut job: Job<T>,
+        ask: impl Fn(&Client) -> Job<T>,
+        was_done: impl Fn(&Failure) -> Option<T>,
+    ) -> Result<T, Error> {
+        let mut is_repeated = false;
+        loop {
+            match self.wait(job) {
+                Ok(done) => return Ok(done),
+                Err(Failure::Lost(lost)) if self.may_come_back(&lost) => {
+                    if !self.reconnect(lost)? {
+                        return Err(self.error(action(), Failure::Lost(lost)));
+                    }
+                }
+                Err(failure) => {
+                    let done = if is_repeated { was_done(&failure) } else { None };
+                    return done.ok_or_else(|| self.error(action(), failure));
+                }
+            }
+            is_repeated = true;
+            job = ask(&self.client());
+        }
+    }
+
+    /// The same for what is asked alone.
+    fn ask<T>(
+        &self,
+        action: Action,
+        ask: impl Fn(&Client) -> Job<T>,
+        was_done: impl Fn(&Failure) -> Option<T>,
+    ) -> Result<T, Error> {
+        let job = ask(&self.client());
+        self.persist(|| action, job, ask, was_done)
+    }
+
     fn list(&self, telling: Telling, List { dir, .. }: &List) -> Result<(), Error> {
         let action = Action::List(dir.clone());
         let name = match dir {
@@ -168,8 +259,7 @@ impl Session {
                 error,
             })?,
         };
-        let listed = self.wait(self.client.list(name.clone()));
-        let mut entries = listed.map_err(|failure| self.error(action, failure))?;
+        let mut entries = self.ask(action, |client| client.list(name.clone()), |_| None)?;
         listing::sort(&mut entries);
         self.interrupt.act_at_once();
         let printed = match telling.is_json() {
@@ -190,17 +280,25 @@ impl Session {
             })
         };
         let (from, to) = (name(old)?, name(new)?);
-        self.wait(self.client.rename(from.clone(), to.clone()))
-            .map_err(|failure| self.error(action.clone(), failure))?;
+        let ask = |client: &Client| client.rename(from.clone(), to.clone());
+        self.ask(action, ask, |failure| self.was_renamed(failure, &to))?;
         telling.done(format_args!("renamed {from} to {to}"), |object| {
             object.named(from.as_bytes()).renamed_to(to.as_bytes())
         })
     }
 
+    /// Whether a rename that was asked again found that the first one was done: the old name is gone and the new one is there.
+    fn was_renamed(&self, failure: &Failure, to: &Name) -> Option<()> {
+        if !is_status(failure, Status::NotFound) {
+            return None;
+        }
+        self.wait(self.client().stat(to.clone())).ok().map(drop)
+    }
+
     fn exit(&self, telling: Telling, mut ask: Option<AskToStop<'_>>) -> Result<(), Error> {
         let mut force = ask.is_none();
         loop {
-            let failure = match self.wait(self.client.exit(force)) {
+            let failure = match self.wait(self.client().exit(force)) {
                 Ok(()) => break,
                 Err(failure) => failure,
             };
@@ -219,8 +317,8 @@ impl Session {
             }
         }
         self.stopped.set(true);
-        telling.done(format_args!("stopped the server at {}", self.client.remote()), |object| {
-            object.with("server", self.server.to_string())
+        telling.done(format_args!("stopped the server at {}", self.client().remote()), |object| {
+            object.with("server", self.connection.server().to_string())
         })
     }
 
@@ -228,12 +326,11 @@ impl Session {
         let grant = invite.grant()?;
         let asked = gannet_protocol::Invite {
             grant: grant.to_string(),
-            via: self.server.to_string(),
+            via: self.connection.server().to_string(),
             seconds: invite.seconds,
         };
-        let ticket = self
-            .wait(self.client.invite(asked))
-            .map_err(|failure| self.error(Action::Invite, failure))?;
+        // A ticket that nobody got to see ends by itself.
+        let ticket = self.ask(Action::Invite, |client| client.invite(asked.clone()), |_| None)?;
         telling.asked_for(
             || print(format_args!("{}\n", ticket.reveal())),
             |object| {
@@ -258,7 +355,7 @@ impl Session {
 
     /// What is in a directory, for completion: nothing unless it comes within `patience`.
     pub(crate) fn glance(&self, dir: Option<Name>, patience: Duration) -> Vec<Entry> {
-        match self.client.list(dir).wait_timeout(patience) {
+        match self.client().list(dir).wait_timeout(patience) {
             Some(Ok(entries)) => entries,
             _ => Vec::new(),
         }
@@ -275,9 +372,9 @@ fn object_of(dir: Option<&Name>, entry: &Entry) -> Object {
     object.of_kind(entry.kind).with("bytes", entry.len).modified(entry.modified)
 }
 
-/// Whether the server said that it does not know us.
-pub(crate) fn is_refusal(lost: &Lost) -> bool {
-    lost.reason == CloseReason::Peer(CloseCode::Refused)
+/// Whether the server said no for this reason.
+pub(crate) fn is_status(failure: &Failure, expected: Status) -> bool {
+    matches!(failure, Failure::Remote { status, .. } if *status == expected)
 }
 
 /// Whether the server said that it ends.

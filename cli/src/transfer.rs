@@ -1,13 +1,14 @@
 //! `get` and `put`: one or many files side by side on one connection.
 
 use std::{
+    cmp::Reverse,
     collections::VecDeque,
     ffi::OsString,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use gannet_driver_mio::client::{Client, Failure, Job, Transferred};
+use gannet_driver_mio::client::{Client, Failure, Job, Lost, Transferred};
 use gannet_protocol::{Destination, Name};
 
 use crate::{
@@ -117,6 +118,11 @@ impl Transfer {
         }
     }
 
+    /// Whether it can begin anew: what came from a pipe, or went into one, is gone.
+    fn can_begin_anew(&self) -> bool {
+        matches!(self, Self::Get { .. } | Self::Put { .. })
+    }
+
     /// What the user calls it.
     fn label(&self) -> String {
         match self {
@@ -179,6 +185,9 @@ struct Running<'a> {
     /// Not begun yet, with their places among the arguments.
     waiting: VecDeque<(usize, Result<Transfer, Error>)>,
     running: Vec<(usize, Transfer, Job<Transferred>)>,
+    /// Ended with the connection, to begin anew on the next one, and how that ended.
+    stranded: Vec<(usize, Transfer)>,
+    lost: Option<Lost>,
     count: usize,
     begun: Instant,
     /// Files that are done, and their bytes.
@@ -203,6 +212,8 @@ impl<'a> Running<'a> {
             bar: Bar::new(telling.console, &label, printing),
             waiting: planned.into_iter().enumerate().collect(),
             running: Vec::new(),
+            stranded: Vec::new(),
+            lost: None,
             count,
             begun: Instant::now(),
             done: 0,
@@ -213,9 +224,13 @@ impl<'a> Running<'a> {
 
     fn finish(mut self) -> Result<Outcome, Error> {
         loop {
-            self.start_some();
+            if self.lost.is_none() {
+                self.start_some();
+            }
             if self.running.is_empty() {
-                break;
+                let Some(lost) = self.lost.take() else { break };
+                self.begin_anew(lost)?;
+                continue;
             }
             self.collect()?;
             self.show();
@@ -232,13 +247,29 @@ impl<'a> Running<'a> {
         Ok(self.failed.map_or(Outcome::Done, |(_, outcome)| outcome))
     }
 
+    /// Connects again, and queues what ended with the connection; if that is no use they fail, and what waits with them.
+    fn begin_anew(&mut self, lost: Lost) -> Result<(), Error> {
+        let reconnected = self.bar.suspend(|| self.session.reconnect(lost));
+        self.stranded.sort_unstable_by_key(|(place, _)| Reverse(*place));
+        for (place, transfer) in std::mem::take(&mut self.stranded) {
+            match reconnected {
+                Ok(true) => self.waiting.push_front((place, Ok(transfer))),
+                _ => {
+                    let error = self.session.error(transfer.action(), Failure::Lost(lost));
+                    self.fail(place, &error);
+                }
+            }
+        }
+        reconnected.map(drop)
+    }
+
     fn start_some(&mut self) {
         while self.running.len() < MOST_AT_ONCE
             && let Some((place, planned)) = self.waiting.pop_front()
         {
             match planned {
                 Ok(transfer) => {
-                    let job = transfer.start(&self.session.client);
+                    let job = transfer.start(&self.session.client());
                     self.running.push((place, transfer, job));
                 }
                 Err(error) => self.fail(place, &error),
@@ -258,6 +289,12 @@ impl<'a> Running<'a> {
                     let words = transfer.summary(&done, self.telling.console.columns());
                     let describe = |object| transfer.describe(object, &done);
                     self.bar.suspend(|| self.telling.done(words, describe))?;
+                }
+                Some(Err(Failure::Lost(lost)))
+                    if transfer.can_begin_anew() && self.session.may_come_back(&lost) =>
+                {
+                    self.lost = Some(lost);
+                    self.stranded.push((place, transfer));
                 }
                 // Whoever reads standard output has what they want.
                 Some(Err(Failure::Unwanted)) => {}

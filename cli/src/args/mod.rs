@@ -159,6 +159,9 @@ pub(crate) struct Connecting {
     /// Without encryption, and whoever answers: for links that you trust, and servers with --plain.
     #[arg(long)]
     pub(crate) plain: bool,
+    /// How long to wait for a server that was lost, and go on then; 0 to fail at once.
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = values::patience)]
+    pub(crate) retry_for: Duration,
 }
 
 /// Be let in at a server, with a ticket of `gannet invite`.
@@ -259,6 +262,8 @@ mod tests {
             "gannet get h:1 a --connect-timeout 0",
             "gannet get h:1 a --connect-timeout 5",
             "gannet get h:1 a --connect-timeout 2h",
+            "gannet get h:1 a --retry-for 8d",
+            "gannet get h:1 a --retry-for -1s",
             "gannet server 1 --listen localhost",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");

@@ -10,6 +10,9 @@ use gannet_driver_mio::{
 /// Nobody waits longer for a server to answer; a longer time is a slip of the unit.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
+/// A server that is away for longer is not about to come back; a longer time is a slip of the unit.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 /// An address to listen at, in brackets or without.
 pub(super) fn address(text: &str) -> Result<IpAddr, &'static str> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
@@ -25,6 +28,15 @@ pub(super) fn timeout(text: &str) -> Result<Duration, String> {
         long if long > LONGEST_TIMEOUT => Err("the longest is 1h".into()),
         time => Ok(time),
     }
+}
+
+/// A time to wait for a server that was lost.
+pub(super) fn patience(text: &str) -> Result<Duration, String> {
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let time = parse_duration(text).map_err(|error| error.to_string())?;
+    if time > LONGEST_PATIENCE { Err("the longest is 7d".into()) } else { Ok(time) }
 }
 
 /// For how long a ticket stands, in seconds.

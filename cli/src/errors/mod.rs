@@ -19,7 +19,7 @@ use gannet_driver_mio::{
 };
 use gannet_protocol::{BadName, Status};
 
-use crate::{names::Shown, outcome::Outcome, session::is_refusal};
+use crate::{connection::is_refusal, names::Shown, outcome::Outcome};
 
 pub(crate) use trust::TrustError;
 

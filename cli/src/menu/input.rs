@@ -4,13 +4,15 @@
 //! completed can be looked up on the connection while the user types.
 
 use std::{
-    io,
+    cell::{Cell, RefCell},
+    fmt, io,
     sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
     thread,
     time::Duration,
 };
 
 use gannet_protocol::{Entry, Name};
+use rustyline::ExternalPrinter;
 
 use super::{prompt, script};
 use crate::{
@@ -43,6 +45,8 @@ pub(super) enum Said {
     Interrupted,
     /// Reading failed.
     Failed(io::Error),
+    /// The prompt can be written above by this.
+    Prompting(Printer),
     /// Which names are in a directory of the server?
     Names(Option<Name>, Sender<Vec<Entry>>),
 }
@@ -65,6 +69,29 @@ pub(super) struct Input {
     said: Receiver<Said>,
     /// Lines are typed at this terminal, if there is one.
     terminal: Option<Terminal>,
+    /// Writes above what is typed.
+    printer: RefCell<Option<Printer>>,
+    /// A person knows that the connection is lost.
+    told: Cell<bool>,
+}
+
+/// Writes above a prompt, from any thread.
+pub(super) struct Printer(Box<dyn ExternalPrinter + Send>);
+
+impl Printer {
+    pub(super) fn new(printer: impl ExternalPrinter + Send + 'static) -> Self {
+        Self(Box::new(printer))
+    }
+
+    fn print(&mut self, text: String) -> rustyline::Result<()> {
+        self.0.print(text)
+    }
+}
+
+impl fmt::Debug for Printer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Printer").finish_non_exhaustive()
+    }
 }
 
 impl Input {
@@ -78,7 +105,7 @@ impl Input {
         } else {
             thread::spawn(move || script::read(&asked, &say));
         }
-        Self { asks, said, terminal }
+        Self { asks, said, terminal, printer: RefCell::new(None), told: Cell::new(false) }
     }
 
     /// Whether someone sits there who can answer questions.
@@ -98,6 +125,7 @@ impl Input {
                 Ok(Said::Line(line)) => return Ok(Next::Line(line)),
                 Ok(Said::End) | Err(RecvTimeoutError::Disconnected) => return Ok(Next::End),
                 Ok(Said::Interrupted) => return Err(Error::Interrupted),
+                Ok(Said::Prompting(printer)) => drop(self.printer.replace(Some(printer))),
                 Ok(Said::Failed(error)) => return Err(Error::Stdio(error)),
                 Ok(Said::Names(dir, answer)) => {
                     let _ = answer.send(session.glance(dir, PATIENCE));
@@ -108,11 +136,32 @@ impl Input {
                 self.leave_prompt();
                 return Err(Error::Interrupted);
             }
-            if session.lost().is_some() {
+            if !self.bears_loss(session) {
                 self.leave_prompt();
                 return Ok(Next::Lost);
             }
         }
+    }
+
+    /// Whether the connection lives, or is made again by the next command: then a person is told so once, above what they type.
+    fn bears_loss(&self, session: &Session) -> bool {
+        let Some(lost) = session.broken() else {
+            self.told.set(false);
+            return true;
+        };
+        if !session.waits_for(lost) {
+            return false;
+        }
+        if !self.told.replace(true)
+            && let Some(printer) = &mut *self.printer.borrow_mut()
+        {
+            let server = session.server();
+            let text =
+                format!("lost the connection to {server}; the next command connects again\n");
+            // A person who is not told now is told by the command.
+            let _ = printer.print(text);
+        }
+        true
     }
 
     /// Gives the terminal back while the prompt still waits for a line.

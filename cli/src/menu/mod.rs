@@ -33,7 +33,7 @@ pub(crate) fn run(session: Session) -> Outcome {
     let interactive = menu.input.is_interactive();
     let mut first = Outcome::Done;
     if interactive {
-        let remote = menu.session.client.remote();
+        let remote = menu.session.client().remote();
         let greeting = format!("Connected to {remote}.\n\n{}", line::menu());
         first = menu.told(print(greeting).map_err(Error::Stdio));
     }

@@ -13,7 +13,7 @@ use rustyline::{
 
 use super::{
     completion::Completion,
-    input::{Ask, Said},
+    input::{Ask, Printer, Said},
 };
 
 const PROMPT: &str = "gannet> ";
@@ -31,6 +31,9 @@ pub(super) fn read(asked: &Receiver<Ask>, say: &Sender<Said>) {
             return;
         }
     };
+    if let Ok(printer) = editor.create_external_printer() {
+        let _ = say.send(Said::Prompting(Printer::new(printer)));
+    }
     let history = history_file();
     if let Some(file) = &history {
         // The first time there is none.

@@ -49,7 +49,8 @@ fn a_name_without_an_address_is_told() {
 #[test]
 fn a_server_that_is_killed_is_told_at_the_prompt_which_gives_the_terminal_back() {
     let (server, here) = (Server::start(), Here::new());
-    let mut menu = here.terminal(["client", "127.0.0.1", &server.port()]);
+    let client = ["client", "127.0.0.1", &server.port(), "--retry-for", "0"];
+    let mut menu = here.terminal(client);
     menu.expect("gannet> ");
     drop(server);
     let (status, shown) = menu.ends();
@@ -63,7 +64,7 @@ fn a_server_that_is_killed_in_a_transfer_is_told_and_leaves_no_file() {
     let (server, here) = (Server::start(), Here::new());
     server.write("slow", bytes(4_000_000, 1));
     let slow = Slow::to(&server);
-    let mut running = here.terminal(["get", &slow.target(), "slow"]);
+    let mut running = here.terminal(["get", &slow.target(), "slow", "--retry-for", "0"]);
     running.expect("kB of 4.00 MB");
     drop(server);
     let (status, shown) = running.ends();
@@ -76,7 +77,8 @@ fn a_server_that_is_killed_in_a_transfer_is_told_and_leaves_no_file() {
 #[test]
 fn a_server_that_another_client_stops_is_told() {
     let (mut server, here) = (Server::start(), Here::new());
-    let mut menu = here.terminal(["client", "127.0.0.1", &server.port()]);
+    let client = ["client", "127.0.0.1", &server.port(), "--retry-for", "0"];
+    let mut menu = here.terminal(client);
     menu.expect("gannet> ");
     Here::new().run(["exit", &server.target()]).ended_with(0);
     let (status, shown) = menu.ends();

@@ -4,6 +4,7 @@
 
 mod common;
 
+mod again;
 mod connection;
 mod content;
 mod demo;

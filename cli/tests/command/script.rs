@@ -58,8 +58,9 @@ fn quit_leaves_and_exit_stops_the_server_without_an_error() {
 #[test]
 fn it_stops_at_a_lost_connection() {
     let (mut server, here) = (Server::start(), Here::new());
-    let mut command = here.gannet(["client", "127.0.0.1", &server.port()]);
-    let mut child = command
+    let client = ["client", "127.0.0.1", &server.port(), "--retry-for", "0"];
+    let mut child = here
+        .gannet(client)
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())

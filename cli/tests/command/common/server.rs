@@ -17,10 +17,10 @@ use super::{DEADLINE, User};
 
 /// A server that shares a temporary directory at a port of its own; killed when dropped.
 pub(crate) struct Server {
-    root: TempDir,
-    /// What it keeps; held for as long as it runs.
-    _state: TempDir,
-    user: User,
+    /// Until another process takes them over.
+    parts: Option<Parts>,
+    /// What it was started with besides.
+    arguments: Vec<String>,
     child: Child,
     address: SocketAddr,
     /// What it printed first.
@@ -29,6 +29,13 @@ pub(crate) struct Server {
     log: Receiver<String>,
     /// What it logged so far.
     logged: String,
+}
+
+/// What outlives a server's process.
+struct Parts {
+    root: TempDir,
+    state: TempDir,
+    user: User,
 }
 
 impl Server {
@@ -57,11 +64,40 @@ impl Server {
         wrap: impl FnOnce(&Path, &mut Command) -> Command,
     ) -> Self {
         let (root, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gannet"));
-        command.args(["server", "0", "--root"]).arg(root.path()).args(arguments);
-        if !arguments.contains(&"--listen") {
-            command.args(["--listen", "127.0.0.1"]);
+        let mut arguments: Vec<_> = arguments.iter().map(ToString::to_string).collect();
+        if !arguments.iter().any(|argument| argument == "--listen") {
+            arguments.extend(["--listen", "127.0.0.1"].map(str::to_owned));
         }
+        Self::launch_in(root, state, user, 0, arguments, wrap)
+    }
+
+    /// Kills it, and starts it once more with the same root, user and port.
+    pub(crate) fn killed_and_started_again(self) -> Self {
+        self.started_again_as(None)
+    }
+
+    /// The same as that of another user, if one is given.
+    pub(crate) fn started_again_as(mut self, other: Option<User>) -> Self {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let Parts { root, state, user } = self.parts.take().unwrap();
+        let (user, port, arguments) =
+            (other.unwrap_or(user), self.address.port(), std::mem::take(&mut self.arguments));
+        let as_it_is =
+            |_: &Path, command: &mut Command| std::mem::replace(command, Command::new(""));
+        Self::launch_in(root, state, user, port, arguments, as_it_is)
+    }
+
+    fn launch_in(
+        root: TempDir,
+        state: TempDir,
+        user: User,
+        port: u16,
+        arguments: Vec<String>,
+        wrap: impl FnOnce(&Path, &mut Command) -> Command,
+    ) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gannet"));
+        command.args(["server", &port.to_string(), "--root"]).arg(root.path()).args(&arguments);
         command.env("GANNET_CONFIG", user.config()).env("XDG_STATE_HOME", state.path());
         command.env_remove("GANNET_LOG");
         let mut child = wrap(root.path(), &mut command)
@@ -80,11 +116,16 @@ impl Server {
             .and_then(|address| address.parse().ok())
             .unwrap_or_else(|| panic!("no address in {announcement:?}"));
         let logged = String::new();
-        Self { root, _state: state, user, child, address, announcement, stdout, log, logged }
+        let parts = Some(Parts { root, state, user });
+        Self { parts, arguments, child, address, announcement, stdout, log, logged }
+    }
+
+    fn parts(&self) -> &Parts {
+        self.parts.as_ref().unwrap()
     }
 
     pub(crate) fn user(&self) -> &User {
-        &self.user
+        &self.parts().user
     }
 
     /// Its process.
@@ -107,7 +148,7 @@ impl Server {
     }
 
     pub(crate) fn root(&self) -> &Path {
-        self.root.path()
+        self.parts().root.path()
     }
 
     pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
