@@ -463,10 +463,13 @@ impl Exchanges {
             let _ = self.fail(number, Status::ShuttingDown, 0, outbox);
             return Ok(());
         }
-        if let Message::Reply(reply) = &message {
-            self.on_reply(number, reply, outbox);
+        let held = match &message {
+            Message::Reply(reply) => exchange.answer(reply),
+            _ => Vec::new(),
+        };
+        if exchange.said.unchanged {
+            exchange.send.finish();
         }
-        let Some(exchange) = self.live.get(&number) else { return Ok(()) };
         let body = exchange.recv_body.as_ref().map(|body| body.id);
         // Nobody wants to hear of a body that is not to be sent.
         let body_is_wanted = !exchange.said.unchanged;
@@ -479,6 +482,8 @@ impl Exchanges {
             },
             Message::Held(_) => return Ok(()),
         });
+        self.take_held(number, &held, outbox);
+        self.wake(number);
         Ok(())
     }
 
