@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use gannet_protocol::{BLOCK_LEN, How, Identity, Stats, Status, Version};
 use gannet_tests::{
     content::Content,
@@ -288,5 +290,72 @@ fn credit_survives_what_is_held() {
         let (outcome, _) = rest.run(job);
         let unchanged = outcome == Outcome::Unchanged;
         assert!(unchanged || matches!(outcome, Outcome::Stored(_)), "{round}: {outcome:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Whatever is held, spoilt, a hole or lost, and whoever gives up in between and tries again: what arrives is the file.
+    #[test]
+    fn the_receiver_has_all_of_it_in_the_end(
+        seed: u64,
+        put: bool,
+        blocks in 1u64..9,
+        tail in 0..MIB,
+        every in 1u64..4,
+        held in any::<u16>(),
+        same: bool,
+        differs in any::<u16>(),
+        spoilt in prop::option::of(any::<u64>()),
+        doubt: bool,
+        loss in 0.0..0.15f64,
+        cancel in prop::option::of(1u32..400),
+    ) {
+        let len = blocks * MIB + tail;
+        let bytes = |seed: u64| {
+            let mut bytes = vec![0; usize::try_from(len).unwrap()];
+            Content::Sparse { seed, len, every }.fill(0, &mut bytes);
+            bytes
+        };
+        let way = if put { Way::Put } else { Way::Get };
+        let mut rest = Rest::new(seed, lossy(loss), way, Content::Sparse { seed, len, every });
+        let mut before = bytes(seed);
+        let held: Vec<_> = (0..len.div_ceil(MIB)).filter(|bit| held & 1 << bit != 0).collect();
+        let identity = if same { rest.identity() } else { Identity([0xee; 16]) };
+        if !same {
+            for bit in (0..len.div_ceil(MIB)).filter(|bit| differs & 1 << bit != 0) {
+                before[usize::try_from(bit * MIB).unwrap()] ^= 1;
+            }
+        }
+        let doubts = held.first().filter(|_| doubt && same && len > MIB).copied();
+        // What is a hole is not asked for: it would be there at once.
+        let doubts = doubts.filter(|index| !rest.content.is_hole(*index));
+        rest.hold(identity, &Content::bytes(&before), held);
+        if let Some(ms) = cancel {
+            let job = rest.job();
+            let job = rest.world.start(rest.client, job);
+            rest.world.run_for(ms * MS);
+            if rest.world.outcome(rest.client, job).is_none() {
+                let client = rest.client;
+                rest.world.client_mut(client).cancel(job);
+            }
+            rest.world.run_for(MS);
+            let client = rest.client;
+            rest.world.client_mut(client).how.fresh = rest.world.server().stored.len() > 0;
+        }
+        rest.receiver().doubts = doubts.into_iter().collect();
+        let fault = spoilt.map_or(SourceFault::None, |at| SourceFault::LiesOnce { at: at % len });
+        let job = rest.fault(fault);
+        let (outcome, stats) = rest.run(job);
+        match outcome {
+            Outcome::Got(got) => prop_assert!(got.is(&rest.content)),
+            Outcome::Stored(_) => {
+                let (_, received) = rest.world.server().stored.last().expect("a file");
+                prop_assert!(received.is(&rest.content));
+            }
+            outcome => prop_assert!(false, "{:?}", outcome),
+        }
+        prop_assert!(stats.body_sent <= 2 * len, "a byte is new once a transfer");
     }
 }
