@@ -297,12 +297,18 @@ impl Incoming {
         Some(index)
     }
 
+    /// Whether a group is taken for what it should be, though nobody told its hash.
+    #[must_use]
+    pub fn trusts(&self, index: u64) -> bool {
+        self.trusted.contains(&index)
+    }
+
     /// A group that was here before is not what it should be: its hash is known from then.
     ///
     /// # Panics
     /// If it was not here.
     pub fn doubt(&mut self, index: u64) {
-        assert!(self.trusted.contains(&index), "no group to doubt");
+        assert!(self.trusts(index), "no group to doubt");
         let range = self.range(index);
         self.told.insert(index, self.whole[&index].subtree);
         self.kept_bytes -= range.end - range.start;

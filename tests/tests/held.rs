@@ -215,6 +215,7 @@ fn a_spoilt_group_comes_again() {
     }
 }
 
+/// `docs/hostile-input.md`, row 52.
 #[test]
 fn a_group_that_never_matches_is_given_up() {
     for way in Way::BOTH {
@@ -294,9 +295,10 @@ fn credit_survives_what_is_held() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
-    /// Whatever is held, spoilt, a hole or lost, and whoever gives up in between and tries again: what arrives is the file.
+    /// Whatever is held, spoilt, a hole or lost, and whoever gives up in between and tries again: what arrives is the file (`docs/hostile-input.md`,
+    /// row 52).
     #[test]
     fn the_receiver_has_all_of_it_in_the_end(
         seed: u64,
@@ -340,9 +342,6 @@ proptest! {
                 let client = rest.client;
                 rest.world.client_mut(client).cancel(job);
             }
-            rest.world.run_for(MS);
-            let client = rest.client;
-            rest.world.client_mut(client).how.fresh = rest.world.server().stored.len() > 0;
         }
         rest.receiver().doubts = doubts.into_iter().collect();
         let fault = spoilt.map_or(SourceFault::None, |at| SourceFault::LiesOnce { at: at % len });
@@ -350,7 +349,8 @@ proptest! {
         let (outcome, stats) = rest.run(job);
         match outcome {
             Outcome::Got(got) => prop_assert!(got.is(&rest.content)),
-            Outcome::Stored(_) => {
+            // Who gave the first one up did not know that it was stored.
+            Outcome::Stored(_) | Outcome::Unchanged => {
                 let (_, received) = rest.world.server().stored.last().expect("a file");
                 prop_assert!(received.is(&rest.content));
             }

@@ -86,6 +86,7 @@ fn long_put() -> Job {
 
 const WRONG: Violation = Violation::UnexpectedMessage;
 
+/// `docs/hostile-input.md`, row 10.
 #[test]
 fn claims_of_the_wrong_side_or_at_the_wrong_time_are_refused() {
     // The sender of a body claims to hold it; there is no body; there is none yet.
@@ -109,6 +110,7 @@ fn claims_of_the_wrong_side_or_at_the_wrong_time_are_refused() {
     client_refuses(short, &nothing(), WRONG);
 }
 
+/// `docs/hostile-input.md`, row 10.
 #[test]
 fn claims_beyond_the_body_or_told_twice_are_refused() {
     // No state of a file has this identity.
@@ -160,6 +162,7 @@ fn claims_beyond_the_body_or_told_twice_are_refused() {
     }
 }
 
+/// `docs/hostile-input.md`, row 4.
 #[test]
 fn claims_over_the_caps_are_malformed() {
     let alternating: Vec<_> = (0..4_097).map(|_| (0, 0)).collect();
@@ -203,6 +206,7 @@ fn asking_again_without_end_is_refused() {
     assert_eq!(closed, Some(WRONG.code()));
 }
 
+/// `docs/hostile-input.md`, row 10.
 #[test]
 fn holes_that_cannot_be_are_refused() {
     let body = put(b"new", 10 * MIB + 5);
@@ -229,6 +233,7 @@ fn holes_that_cannot_be_are_refused() {
     client_refuses(Job::Get(name("x")), &hole(0, MIB), WRONG);
 }
 
+/// `docs/hostile-input.md`, row 10.
 #[test]
 fn nothing_is_unchanged_unless_that_was_asked() {
     client_refuses(Job::Get(name("x")), &unchanged(), WRONG);

@@ -376,7 +376,7 @@ mod tests {
 
     proptest! {
         /// Whatever is kept and wanted again: each byte is charged once, when it comes first, and only bytes that are wanted are
-        /// handed out; the body is done when each byte is present.
+        /// handed out; the body is done when each byte is present (`docs/hostile-input.md`, row 59).
         #[test]
         fn what_is_kept_and_wanted_again_is_accounted_for(
             len in 1u64..4 * BLOCK_LEN, steps in prop::collection::vec(step(), 0..60),

@@ -60,6 +60,12 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
+    /// Drops what was said of the body of an exchange that nobody wants any more.
+    fn take_back_notes(&mut self, id: ExchangeId) {
+        self.events
+            .retain(|event| !matches!(event, Event::Note { exchange, .. } if *exchange == id));
+    }
+
     /// Drops the events of an exchange.
     fn take_back(&mut self, id: ExchangeId) {
         let bodies = &self.bodies;
@@ -285,6 +291,9 @@ impl Exchanges {
             None => exchange.send.finish(),
         }
         let body = exchange.send_body.as_ref().map(|body| body.id);
+        if exchange.said.unchanged {
+            outbox.take_back_notes(id);
+        }
         self.take_held(number, &held, outbox);
         self.wake(number);
         Ok(body)

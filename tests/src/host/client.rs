@@ -220,7 +220,7 @@ impl Host {
             Job::Rename(from, to) => Request::Rename { from: from.clone(), to: to.clone() },
             Job::Exit => Request::Exit { force: false },
             Job::Put(to, content, fault) => {
-                let state = self.put_state.unwrap_or(id.0 as u64);
+                let state = self.put_state.unwrap_or(self.states + id.0 as u64);
                 let identity = put_identity(state);
                 let modified = FileTime::new(i64::try_from(state).expect("few states"), 2);
                 let file = File { content: content.clone(), identity, modified };

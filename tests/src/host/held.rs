@@ -11,7 +11,8 @@ impl Host {
             self.say(exchange, |session| session.held(body, held));
         }
         let Some(incoming) = self.receiving.get_mut(&body) else { return };
-        let doubts = std::mem::take(&mut self.doubts);
+        let mut doubts = std::mem::take(&mut self.doubts);
+        doubts.retain(|index| incoming.trusts(*index));
         doubts.into_iter().for_each(|index| incoming.doubt(index));
         self.ask_again(body);
     }

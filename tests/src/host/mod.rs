@@ -74,6 +74,8 @@ pub struct Host {
     pub asked_again: u64,
     /// Times that it was woken by its endpoint's timeout.
     pub timeouts: u64,
+    /// States of sources that are no other host's.
+    states: u64,
     connection: Option<ConnectionHandle>,
     disk: Disk,
     stuck_writes: Vec<Ticket>,
@@ -111,6 +113,7 @@ impl Host {
             batch: 10,
             asked_again: 0,
             timeouts: 0,
+            states: u64::from(u16::from_le_bytes([seed[8], seed[9]])) << 16,
             connection: None,
             disk: Disk::new(DiskConfig::default()),
             stuck_writes: Vec::new(),
