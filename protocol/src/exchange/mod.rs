@@ -162,7 +162,7 @@ impl Exchange {
                 if let Some(BodyLen::Known(len)) =
                     send.or(self.recv_body.as_ref().map(RecvBody::len))
                 {
-                    return [0..len].into();
+                    return core::iter::once(0..len).collect();
                 }
             }
             Reply::Stored(_) | Reply::Done | Reply::Ticket(_) => {}

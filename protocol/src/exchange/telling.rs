@@ -169,7 +169,7 @@ mod tests {
     }
 
     fn have(identity: u8, end: u64) -> Held {
-        let groups = [0..end].into_iter().collect();
+        let groups = core::iter::once(0..end).collect();
         Held::Groups(Have { identity: Identity([identity; 16]), groups })
     }
 

@@ -16,7 +16,8 @@ impl Exchanges {
     ) -> Result<(), Misuse> {
         self.live.get_mut(&number).ok_or(Misuse::Over)?.note(note)?;
         if let Note::Hole { offset, len } = note {
-            self.take_held(number, &[offset..offset.saturating_add(len)], outbox);
+            let hole = offset..offset.saturating_add(len);
+            self.take_held(number, core::slice::from_ref(&hole), outbox);
         }
         self.wake(number);
         Ok(())
