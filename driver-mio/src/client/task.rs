@@ -3,8 +3,8 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use gannet_protocol::{
-    Destination, Entry, ExchangeId, Hash, Instant, Invite, Meta, Name, Put, Reply, Request, Stat,
-    Status, Stored, TicketText,
+    Destination, Entry, ExchangeId, Get, Hash, How, Instant, Invite, Meta, Name, Put, Reply,
+    Request, Stat, Status, Stored, TicketText,
 };
 
 use crate::{
@@ -155,8 +155,10 @@ impl Task {
     /// What to ask the server; a put's file is open then.
     pub(super) fn request(&self, meta: Option<Meta>) -> Option<Request> {
         Some(match &self.verb {
-            Verb::Get { from, .. } => Request::Get(from.clone()),
-            Verb::Put { to, .. } => Request::Put(Put { to: to.clone(), meta: meta? }),
+            Verb::Get { from, .. } => Request::Get(Get::all(from.clone())),
+            Verb::Put { to, .. } => {
+                Request::Put(Put { to: to.clone(), meta: meta?, how: How::default() })
+            }
             Verb::List { dir, .. } => Request::List(dir.clone()),
             Verb::Rename { from, to, .. } => Request::Rename { from: from.clone(), to: to.clone() },
             Verb::Stat { name, .. } => Request::Stat(name.clone()),
@@ -187,9 +189,9 @@ impl Task {
     /// The server says something else than was asked.
     pub(super) fn answered(&self, now: Instant, reply: Reply) -> Result<(), Failure> {
         match (&self.verb, reply) {
-            (Verb::Put { .. }, Reply::Stored(Stored { name, len, hash })) => match self.stage {
-                Stage::Asked { hash: Some(sent), .. } if sent == hash => {
-                    self.transferred(now, Some(name), len, hash);
+            (Verb::Put { .. }, Reply::Stored(Stored { name, len, hash, .. })) => match self.stage {
+                Stage::Asked { hash: Some(sent), .. } if Some(sent) == hash => {
+                    self.transferred(now, Some(name), len, sent);
                     Ok(())
                 }
                 _ => Err(Failure::Unverified),

@@ -384,7 +384,10 @@ impl Role for Worker {
                 }
             }
             // Requests come to servers; the loop keeps what concerns bodies.
-            Event::Request { .. } | Event::Note { .. } | Event::Released { .. } => {}
+            Event::Request { .. }
+            | Event::Note { .. }
+            | Event::Held { .. }
+            | Event::Released { .. } => {}
         }
     }
 

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, fmt, io};
 
 use gannet_protocol::{
-    BodyId, ConnectionHandle, Endpoint, Event, ExchangeId, Instant, Misuse, Opened, Reply, Request,
-    Session, Status,
+    BodyId, ConnectionHandle, Endpoint, Event, ExchangeId, Held, Instant, Misuse, Opened, Reply,
+    Request, Session, Status,
 };
 
 use crate::{
@@ -172,6 +172,14 @@ impl<D: Send + 'static> Hub<D> {
             if let Some(exchange) = self.endpoint.exchange_of(body) {
                 return Some((exchange, body, outcome));
             }
+        }
+    }
+
+    /// Says what is here of a body that is received, if its sender waits for that.
+    pub(crate) fn held(&mut self, body: BodyId, held: Held) {
+        let exchange = self.endpoint.exchange_of(body);
+        if let Some(mut session) = exchange.and_then(|e| self.session(e.connection())) {
+            let _ = session.held(body, held);
         }
     }
 

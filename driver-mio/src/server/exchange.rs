@@ -63,7 +63,7 @@ impl Served {
         since: Instant,
     ) -> Self {
         let (verb, what) = match &request {
-            Request::Get(name) => (Verb::Get, name.to_string()),
+            Request::Get(get) => (Verb::Get, get.name.to_string()),
             Request::Put(put) => {
                 (Verb::Put, put.to.path.as_ref().unwrap_or(&put.to.leaf).to_string())
             }

@@ -6,8 +6,8 @@ use std::{
 };
 
 use gannet_protocol::{
-    BodyId, CloseCode, Event, ExchangeId, Hash, Instant, Name, Put, Reply, Request, Stat, Status,
-    Stored,
+    BodyId, CloseCode, Event, ExchangeId, Hash, Held, Instant, Name, Put, Reply, Request, Stat,
+    Status, Stored,
 };
 
 use crate::{
@@ -171,8 +171,8 @@ impl Serving {
         let root = move || root.below(below.as_ref());
         let answer = move |found| Answer { exchange, found };
         match request.clone() {
-            Request::Get(name) => hub.submit(move || {
-                answer(Found::Source(root().and_then(|root| root.open_source(&name))))
+            Request::Get(get) => hub.submit(move || {
+                answer(Found::Source(root().and_then(|root| root.open_source(&get.name))))
             }),
             Request::List(dir) => hub.submit(move || {
                 answer(Found::Listing(root().and_then(|root| root.list(dir.as_ref()))))
@@ -342,6 +342,7 @@ impl Serving {
             return;
         };
         served.settle_name(name);
+        hub.held(body, Held::Nothing);
         hub.transfers.open(body, Ok(partial));
     }
 
@@ -349,7 +350,8 @@ impl Serving {
     fn stored(&mut self, hub: &mut Hub, now: Instant, exchange: ExchangeId, len: u64, hash: Hash) {
         let Some(served) = self.exchanges.get_mut(&exchange) else { return };
         if let Stage::Receiving(name) = &served.stage {
-            let reply = Reply::Stored(Stored { name: name.clone(), len, hash });
+            let stored = Stored { name: name.clone(), len, hash: Some(hash), kept: 0 };
+            let reply = Reply::Stored(stored);
             self.answer(hub, now, exchange, reply, len);
         }
     }
@@ -399,7 +401,10 @@ impl Role for Serving {
                 self.end(hub, now, exchange, Ending::Failed(status));
             }
             // Replies come to clients; the loop keeps what concerns bodies.
-            Event::Reply { .. } | Event::Note { .. } | Event::Released { .. } => {}
+            Event::Reply { .. }
+            | Event::Note { .. }
+            | Event::Held { .. }
+            | Event::Released { .. } => {}
         }
     }
 

@@ -106,6 +106,7 @@ impl Collecting {
     fn note(&mut self, note: Note) -> Result<(), Status> {
         match note {
             Note::Group { index, hash } => self.checks.expect(index, hash),
+            Note::Hole { .. } => Err(Status::Unsupported),
             Note::End(end) if !end.stable => Err(Status::Changed),
             Note::End(end) => {
                 self.len = Some(end.len);

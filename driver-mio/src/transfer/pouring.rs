@@ -181,6 +181,7 @@ impl Pouring {
     fn note(&mut self, note: Note) -> Result<(), Status> {
         match note {
             Note::Group { index, hash } => self.checks.expect(index, hash),
+            Note::Hole { .. } => Err(Status::Unsupported),
             Note::End(end) if !end.stable || end.identity != self.meta.identity => {
                 Err(Status::Changed)
             }

@@ -192,6 +192,7 @@ impl Receiving {
         let taken = match note {
             _ if self.is_over() => return,
             Note::Group { index, hash } => self.checks.expect(index, hash),
+            Note::Hole { .. } => Err(Status::Unsupported),
             Note::End(end) => self.take_end(end, accounts, out),
         };
         match taken {

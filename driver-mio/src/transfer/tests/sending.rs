@@ -46,7 +46,7 @@ fn check_notes(rig: &Rig, of: BodyId, content: &[u8]) {
     );
     let index = |note: &Note| match note {
         Note::Group { index, .. } => *index,
-        Note::End(_) => panic!("a second end"),
+        Note::Hole { .. } | Note::End(_) => panic!("no group"),
     };
     notes.sort_by_key(index);
     assert_eq!(notes, group_notes(content, BodyLen::Known(content.len() as u64)));
