@@ -8,6 +8,7 @@ use std::{
     io::{self, BufWriter, Read, Write},
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -15,20 +16,21 @@ use std::{
 use gannet_driver_mio::{
     client::{Client, ClientOptions, Transferred},
     netem::{IPV4_UDP_OVERHEAD, LinkConfig, Relay, RelayReport},
+    security::{ClientSecurity, ServerSecurity, ServerTrust},
     server::{Server, ServerOptions},
+    trust::{HostPort, Paths, SecretKey},
     units::{format_duration, format_rate, format_size},
 };
-use gannet_protocol::{CongestionKind, Destination, Name, Stats};
+use gannet_protocol::{CongestionKind, Destination, Expected, Name, Stats};
 
 use crate::{
     console::{Console, print},
-    errors::{Action, Error},
+    errors::{Action, Conflict, Error, TrustError},
     interrupt::Interrupt,
     outcome::Outcome,
     progress::Bar,
     session::TICK,
     summary::Moved,
-    target::Target,
 };
 
 /// Bytes that are moved: some seconds of the link.
@@ -84,6 +86,8 @@ struct Stage {
     file: PathBuf,
     copy: PathBuf,
     relay: Relay,
+    /// Whose client and server it is: someone's who is nobody else.
+    key: Arc<SecretKey>,
 }
 
 impl Stage {
@@ -96,7 +100,11 @@ impl Stage {
 
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let copy = root.join(NAME);
-        let server = Server::bind(ServerOptions::new(root, loopback)).map_err(Error::Start)?;
+        let key = Arc::new(SecretKey::generate().map_err(TrustError::Identity)?);
+        let paths = Paths::new(directory.join("config"), directory.join("state"));
+        let trust = ServerTrust { key: Arc::clone(&key), paths, anyone: None };
+        let options = ServerOptions::new(root, loopback, ServerSecurity::Sealed(trust));
+        let server = Server::bind(options).map_err(Error::Start)?;
         let address = server.local_addr();
         // It runs as long as the process.
         thread::spawn(move || server.run());
@@ -110,17 +118,20 @@ impl Stage {
             ..LinkConfig::default()
         };
         let relay = Relay::start(address, link(1), link(2)).map_err(Error::Stdio)?;
-        Ok(Self { file, copy, relay })
+        Ok(Self { file, copy, relay, key })
     }
 
     /// Stores the file at the server, with a bar.
     fn put(&self, console: Console, interrupt: &Interrupt) -> Result<(Client, Transferred), Error> {
         let address = self.relay.address();
-        let mut options = ClientOptions::default();
+        let expected = Expected::just(self.key.public());
+        let security = ClientSecurity::Sealed { key: Arc::clone(&self.key), expected };
+        let mut options = ClientOptions::new(security);
         options.congestion = CongestionKind::Fixed(SENDING);
-        let host = address.ip().to_string();
-        let client = Client::connect(&host, address.port(), &options)
-            .map_err(|error| Error::Connect(Target { host, port: address.port() }, error))?;
+        let server = HostPort::new(&address.ip().to_string(), address.port())
+            .map_err(|error| Error::Conflict(Conflict::Server(error)))?;
+        let client = Client::connect_to_any(&[address], &options)
+            .map_err(|error| Error::Connect { server, plain: false, error })?;
         let leaf = Name::parse(NAME.as_bytes()).map_err(|error| Error::BadName {
             action: action(),
             name: NAME.into(),

@@ -2,11 +2,15 @@
 
 mod args;
 mod console;
+mod contact;
 mod demo;
 mod destination;
 mod directory;
 mod errors;
+mod hidden;
 mod interrupt;
+mod join;
+mod key;
 mod listing;
 mod logging;
 mod menu;
@@ -17,54 +21,66 @@ mod progress;
 mod question;
 mod server;
 mod session;
+mod settings;
 mod summary;
-mod target;
+mod terminal;
 mod transfer;
 
 use std::{
-    io::{self, BufRead as _, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _},
     process::ExitCode,
 };
 
 use clap::Parser as _;
+use gannet_driver_mio::trust::HostPort;
 
 use self::{
-    args::{Cli, Command, Connecting, OneShot, Verb},
+    args::{Cli, Client, Command, OneShot, Verb},
     console::Console,
-    errors::Error,
+    errors::{Conflict, Error},
     logging::Role,
     outcome::Outcome,
     session::{AskToStop, Session},
-    target::Target,
+    settings::Settings,
 };
 
 fn main() -> ExitCode {
-    let Cli { verbosity, command } = Cli::parse();
-    let console = Console::new(verbosity.quiet);
+    let Cli { verbosity, config, command } = Cli::parse();
+    let settings = Settings { console: Console::new(verbosity.quiet), config };
+    let settings = &settings;
     let role = if matches!(command, Command::Server(_)) { Role::Server } else { Role::Client };
     logging::start(role, verbosity);
     let outcome = match command {
-        Command::Server(args) => server::run(args, console),
-        Command::Client(args) => {
-            let target = Target { host: args.host, port: args.port };
-            client(&target, args.connecting, console)
-        }
-        Command::Get(one_shot) => run(one_shot, Verb::Get, console),
-        Command::Put(one_shot) => run(one_shot, Verb::Put, console),
-        Command::List(one_shot) => run(one_shot, Verb::List, console),
-        Command::Rename(one_shot) => run(one_shot, Verb::Rename, console),
-        Command::Exit(one_shot) => run(one_shot, Verb::Exit, console),
-        Command::Demo => demo::run(console),
-        Command::Completions { shell } => printed(pages::completions(shell), console),
-        Command::Man => printed(pages::manual(), console),
+        Command::Server(args) => server::run(&args, settings),
+        Command::Client(args) => client(&args, settings),
+        Command::Get(one_shot) => run(one_shot, Verb::Get, settings),
+        Command::Put(one_shot) => run(one_shot, Verb::Put, settings),
+        Command::List(one_shot) => run(one_shot, Verb::List, settings),
+        Command::Rename(one_shot) => run(one_shot, Verb::Rename, settings),
+        Command::Exit(one_shot) => run(one_shot, Verb::Exit, settings),
+        Command::Invite(one_shot) => run(one_shot, Verb::Invite, settings),
+        Command::Join(args) => join::run(&args, settings),
+        Command::Key => key::run(settings),
+        Command::Demo => demo::run(settings.console),
+        Command::Completions { shell } => printed(pages::completions(shell), settings.console),
+        Command::Man => printed(pages::manual(), settings.console),
     };
     outcome.into()
 }
 
-fn client(target: &Target, connecting: Connecting, console: Console) -> Outcome {
-    match Session::open(target, connecting, console) {
+/// Connects, and shows the menu once the server has let us in.
+fn client(args: &Client, settings: &Settings) -> Outcome {
+    let open = || {
+        let host = args.host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let host = host.filter(|host| host.contains(':')).unwrap_or(&args.host);
+        let server = HostPort::new(host, args.port)
+            .map_err(|error| Error::Conflict(Conflict::Server(error)))?;
+        let session = Session::open(&server, args.connecting, settings)?;
+        session.confirm().map(|()| session)
+    };
+    match open() {
         Ok(session) => menu::run(session),
-        Err(error) => console.report(&error),
+        Err(error) => settings.console.report(&error),
     }
 }
 
@@ -72,27 +88,26 @@ fn client(target: &Target, connecting: Connecting, console: Console) -> Outcome 
 fn run<V: clap::Args>(
     OneShot { server, connecting, verb }: OneShot<V>,
     into_verb: impl FnOnce(V) -> Verb,
-    console: Console,
+    settings: &Settings,
 ) -> Outcome {
-    let session = match Session::open(&server, connecting, console) {
+    let verb = into_verb(verb);
+    let opened = verb.check().and_then(|()| Session::open(&server, connecting, settings));
+    let session = match opened {
         Ok(session) => session,
-        Err(error) => return console.report(&error),
+        Err(error) => return settings.console.report(&error),
     };
     let mut ask = |transfers| ask_on_terminal(&session, transfers);
     let ask: Option<AskToStop<'_>> = if io::stdin().is_terminal() { Some(&mut ask) } else { None };
-    let outcome = session.run(&into_verb(verb), ask);
+    let outcome = session.run(&verb, ask);
     session.close(outcome)
 }
 
 /// Asks whether to stop a server under the transfers of others. Ctrl+c is an answer too.
 fn ask_on_terminal(session: &Session, transfers: u64) -> Result<bool, Error> {
-    let mut stderr = io::stderr().lock();
-    let _ = write!(stderr, "{}", question::text(transfers)).and_then(|()| stderr.flush());
-    let mut answer = Vec::new();
     session.interrupt.act_at_once();
-    io::stdin().lock().read_until(b'\n', &mut answer).map_err(Error::Stdio)?;
+    let answer = question::on_terminal(&question::stop(transfers)).map_err(Error::Stdio)?;
     session.interrupt.defer();
-    Ok(question::is_yes(&answer))
+    Ok(answer)
 }
 
 fn printed(result: io::Result<()>, console: Console) -> Outcome {

@@ -13,11 +13,24 @@ const FILES: &str = r"
 .TP
 \fI$XDG_STATE_HOME/gannet/history\fR
 The lines typed at the menu's prompt, by default in \fI~/.local/state\fR.
+.TP
+\fI$XDG_CONFIG_HOME/gannet/secret_key\fR
+This user's key pair, by default in \fI~/.config\fR as the next two. Whoever has it is this user.
+.TP
+\fI$XDG_CONFIG_HOME/gannet/authorized_clients\fR
+Who else may do what at this user's servers: lines of a key, a role (\fBread\fR, \fBdrop\fR, \fBwrite\fR or
+\fBadmin\fR), and perhaps \fBdir=\fR\fIPATH\fR and \fBmax=\fR\fISIZE\fR. A change takes effect at once.
+.TP
+\fI$XDG_CONFIG_HOME/gannet/known_servers\fR
+The servers that this user's clients have met: lines of \fIHOST:PORT\fR and a key.
 .SH ENVIRONMENT
 .TP
 \fBGANNET_LOG\fR
 What is logged on standard error, in place of \fB\-v\fR and \fB\-q\fR: \fBerror\fR, \fBwarn\fR, \fBinfo\fR,
 \fBdebug\fR, \fBtrace\fR, or a level for one part, as in \fBgannet_driver_mio=debug\fR.
+.TP
+\fBGANNET_CONFIG\fR
+The directory of the key and the two lists, unless \fB\-\-config\fR names one.
 ";
 
 /// Prints what `shell` reads to complete gannet's commands.

@@ -2,20 +2,24 @@
 
 use std::{cell::Cell, ffi::OsString, time::Duration};
 
-use gannet_driver_mio::client::{Client, ClientOptions, Failure, Job, Lost};
-use gannet_protocol::{CloseCode, CloseReason, Entry, Name, Status};
+use gannet_driver_mio::{
+    client::{Client, Failure, Job, Lost},
+    trust::HostPort,
+    units::format_duration,
+};
+use gannet_protocol::{CloseCode, CloseReason, Entry, Name, PublicKey, Status};
 
 use crate::{
-    args::{Connecting, List, Rename, Verb},
-    console::Console,
+    args::{Connecting, Invite, List, Rename, Verb},
+    console::{Console, print},
+    contact,
     directory::LocalDirectory,
-    errors::{Action, Error},
+    errors::{Action, Error, TrustError},
     interrupt::Interrupt,
     listing, names,
     outcome::Outcome,
-    summary,
-    target::Target,
-    transfer,
+    settings::Settings,
+    summary, transfer,
 };
 
 /// How often a wait looks up for ctrl+c and for the progress: sooner than a user can notice.
@@ -31,6 +35,10 @@ pub(crate) struct Session {
     pub(crate) console: Console,
     pub(crate) interrupt: Interrupt,
     pub(crate) here: LocalDirectory,
+    /// The server, as the user named it.
+    server: HostPort,
+    /// The key by which it knows us; none on a plain connection.
+    own: Option<PublicKey>,
     /// The loss that a verb's failure told of.
     lost: Cell<Option<Lost>>,
     /// The server ends because we asked it to, so that this is no loss.
@@ -38,30 +46,40 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Connects to `target`. Until that is done ctrl+c ends the process at once, from then on it is noted.
+    /// Connects to `server`. Until that is done ctrl+c ends the process at once, from then on it is noted.
     ///
     /// # Errors
-    /// [`Error::Connect`]
+    /// As [`contact::connect`].
     pub(crate) fn open(
-        target: &Target,
+        server: &HostPort,
         connecting: Connecting,
-        console: Console,
+        settings: &Settings,
     ) -> Result<Self, Error> {
         let interrupt = Interrupt::listen().map_err(Error::Stdio)?;
-        let mut options = ClientOptions::default();
-        options.connect_timeout = connecting.connect_timeout;
-        let client = Client::connect(&target.host, target.port, &options)
-            .map_err(|error| Error::Connect(target.clone(), error))?;
+        let (client, own) = contact::connect(server, connecting, settings)?;
         interrupt.defer();
         log::debug!("connected to {}", client.remote());
         Ok(Self {
             client,
-            console,
+            console: settings.console,
             interrupt,
             here: LocalDirectory::default(),
+            server: server.clone(),
+            own,
             lost: Cell::new(None),
             stopped: Cell::new(false),
         })
+    }
+
+    /// Waits until it is sure that the server lets us in. Ctrl+c ends the process at once meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Lost`], [`TrustError::Refused`]
+    pub(crate) fn confirm(&self) -> Result<(), Error> {
+        self.interrupt.act_at_once();
+        self.client.confirm().map_err(|lost| self.loss(lost))?;
+        self.interrupt.defer();
+        Ok(())
     }
 
     /// Does what `verb` says and tells how it went. Without `ask` an exit does not ask.
@@ -72,6 +90,7 @@ impl Session {
             Verb::List(list) => self.list(list).map(|()| Outcome::Done),
             Verb::Rename(rename) => self.rename(rename).map(|()| Outcome::Done),
             Verb::Exit(_) => self.exit(ask).map(|()| Outcome::Done),
+            Verb::Invite(invite) => self.invite(invite).map(|()| Outcome::Done),
         };
         result.unwrap_or_else(|error| self.console.report(&error))
     }
@@ -87,7 +106,7 @@ impl Session {
             return outcome;
         }
         match lost {
-            Some(lost) => outcome.or(self.console.report(&Error::Lost(lost))),
+            Some(lost) => outcome.or(self.console.report(&self.loss(lost))),
             None => outcome,
         }
     }
@@ -108,6 +127,16 @@ impl Session {
             self.lost.set(Some(lost));
         }
         Error::of(action, failure)
+    }
+
+    /// What a loss of the connection means.
+    fn loss(&self, lost: Lost) -> Error {
+        match self.own {
+            Some(key) if is_refusal(&lost) => {
+                TrustError::Refused { server: self.server.clone(), key }.into()
+            }
+            _ => Error::Lost(lost),
+        }
     }
 
     /// Waits for `job` until the user wants an end.
@@ -182,6 +211,27 @@ impl Session {
         Ok(())
     }
 
+    fn invite(&self, invite: &Invite) -> Result<(), Error> {
+        let grant = invite.grant()?;
+        let asked = gannet_protocol::Invite {
+            grant: grant.to_string(),
+            via: self.server.to_string(),
+            seconds: invite.seconds,
+        };
+        let ticket = self
+            .wait(self.client.invite(asked))
+            .map_err(|failure| self.error(Action::Invite, failure))?;
+        print(format_args!("{}\n", ticket.reveal())).map_err(Error::Stdio)?;
+        self.console.note(format_args!(
+            "this ticket lets one client in within {}, which then {}{}; give it to them alone, \
+             and have them run 'gannet join' and paste it there",
+            format_duration(Duration::from_secs(invite.seconds)),
+            grant.role().allows(),
+            grant.dir().map(|dir| format!(", below {dir}/")).unwrap_or_default(),
+        ));
+        Ok(())
+    }
+
     /// What is in a directory, for completion: nothing unless it comes within `patience`.
     pub(crate) fn glance(&self, dir: Option<Name>, patience: Duration) -> Vec<Entry> {
         match self.client.list(dir).wait_timeout(patience) {
@@ -189,6 +239,11 @@ impl Session {
             _ => Vec::new(),
         }
     }
+}
+
+/// Whether the server said that it does not know us.
+pub(crate) fn is_refusal(lost: &Lost) -> bool {
+    lost.reason == CloseReason::Peer(CloseCode::Refused)
 }
 
 /// Whether the server said that it ends.

@@ -65,11 +65,8 @@ struct Waiting<T> {
 }
 
 impl<T: Send + 'static> Disk<T> {
-    /// Starts the threads.
-    ///
-    /// # Errors
-    /// The system gives no thread.
-    pub(crate) fn new(wake: Wake) -> io::Result<Self> {
+    /// Without threads so far: until [`Self::start`], jobs wait.
+    pub(crate) fn new(wake: Wake) -> Self {
         let queues = Queues {
             quick: VecDeque::new(),
             slow: VecDeque::new(),
@@ -79,13 +76,20 @@ impl<T: Send + 'static> Disk<T> {
             stopping: false,
         };
         let shared = Arc::new(Shared { queues: Mutex::new(queues), ready: Condvar::new(), wake });
-        let mut disk = Self { shared, threads: Vec::new(), received: VecDeque::new() };
-        for number in 0..THREADS {
-            let shared = Arc::clone(&disk.shared);
+        Self { shared, threads: Vec::new(), received: VecDeque::new() }
+    }
+
+    /// Starts the threads, unless they run.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(crate) fn start(&mut self) -> io::Result<()> {
+        for number in self.threads.len()..THREADS {
+            let shared = Arc::clone(&self.shared);
             let name = format!("disk-{number}");
-            disk.threads.push(thread::Builder::new().name(name).spawn(move || shared.work())?);
+            self.threads.push(thread::Builder::new().name(name).spawn(move || shared.work())?);
         }
-        Ok(disk)
+        Ok(())
     }
 
     /// Whether [`Self::submit`] will take another job. Only the caller's own submitting ends it.
@@ -215,7 +219,9 @@ mod tests {
     /// Disk threads, and a channel on which their waking is heard.
     fn disk<T: Send + 'static>() -> (Disk<T>, mpsc::Receiver<()>) {
         let (tell, told) = mpsc::channel();
-        (Disk::new(Arc::new(move || tell.send(()).unwrap_or_default())).unwrap(), told)
+        let mut disk = Disk::new(Arc::new(move || tell.send(()).unwrap_or_default()));
+        disk.start().unwrap();
+        (disk, told)
     }
 
     fn next<T: Send + 'static>(disk: &mut Disk<T>, told: &mpsc::Receiver<()>) -> T {

@@ -34,7 +34,8 @@ fn sources() -> Vec<String> {
     sources
 }
 
-/// Names of all tests: of functions that stand behind `#[test]` and other attributes and comments.
+/// Names of all tests: of functions that stand behind `#[test]` and other attributes and comments, and of those that are run in
+/// both modes.
 fn tests() -> BTreeSet<String> {
     let mut tests = BTreeSet::new();
     for source in sources() {
@@ -47,6 +48,9 @@ fn tests() -> BTreeSet<String> {
                 is_test = false;
             }
         }
+        let in_both_modes = source.split("in_both_modes! {\n").nth(1).unwrap_or_default();
+        let names = in_both_modes.split('}').next().unwrap_or_default();
+        tests.extend(names.split_whitespace().map(String::from));
     }
     tests
 }

@@ -1,16 +1,22 @@
 //! Peers that break the protocol once they are connected.
 
-use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    ops::{Deref, DerefMut},
+    time::Duration,
+};
 
-use gannet_protocol::{CloseCode, CloseReason, MAX_BODY, Status, Violation};
+use gannet_protocol::{CloseCode, CloseReason, ConnectionHandle, MAX_BODY, Status, Violation};
 use gannet_tests::{
     content::Content,
+    crypto::Seeded,
     directory::name,
     forge::{
-        self, Ack, ForgedClient, ForgedServer, Frame, Parameters, ack, ack_of,
+        self, Ack, ForgedClient, ForgedServer, Frame, Mode, Parameters, ack, ack_of,
         message::{self, end, get, group, meta_reply, opening, put, rename, whole},
     },
-    host::{Job, Outcome},
+    host::{Job, JobId, Outcome},
     world::{ClientId, Path, World},
 };
 
@@ -21,21 +27,97 @@ const MIB: u64 = 1 << 20;
 const STRANGER: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 1)), 4000);
 
-fn to_server() -> (World, ForgedClient) {
-    let mut world = World::new(1);
-    world.server_mut().files.insert(&name("file"), Content::pattern(1, 10 * MIB));
-    let forged = ForgedClient::connect(&mut world, STRANGER, &Parameters::default());
-    (world, forged)
+/// A world with an honest client, whose transfer ends as it should whatever is done to others: that is checked at the end.
+struct Stage {
+    world: World,
+    honest: Option<(ClientId, JobId)>,
+    /// The server's end of the forged client's connection.
+    forged: Option<ConnectionHandle>,
 }
 
-fn to_client(job: Job) -> (World, ClientId, ForgedServer) {
-    let mut world = World::new(1);
-    let client = world.add_client(Path::new(50_000_000, 20 * MS));
-    let mut forged = ForgedServer::replace(&mut world, client);
-    forged.answer(&mut world, &Parameters::default());
-    world.start(client, job);
-    world.run_for(MS);
-    (world, client, forged)
+impl Stage {
+    fn new(mode: Mode) -> Self {
+        let mut world = mode.world(1);
+        world.server_mut().files.insert(&name("file"), Content::pattern(1, 10 * MIB));
+        world.server_mut().files.insert(&name("honest"), Content::pattern(2, 300_000));
+        let honest = mode.add_client(&mut world, Path::new(10_000_000, 20 * MS));
+        let job = world.start(honest, Job::Get(name("honest")));
+        // It is under way.
+        world.run_for(70 * MS);
+        assert!(world.server_stats().is_some_and(|stats| stats.body_sent > 0));
+        assert_eq!(world.outcome(honest, job), None);
+        Self { world, honest: Some((honest, job)), forged: None }
+    }
+
+    /// Lets the honest transfer come to its end, and the client go.
+    fn finish_honest(&mut self) {
+        let Some((honest, job)) = self.honest.take() else { return };
+        let done = self.world.run_until(|world| world.outcome(honest, job).is_some(), 10 * SECOND);
+        assert!(done, "the honest transfer hangs");
+        let outcome = self.world.outcome(honest, job);
+        let Some(Outcome::Got(got)) = outcome else { panic!("{outcome:?}") };
+        assert!(got.is(&Content::pattern(2, 300_000)));
+        self.world.client_mut(honest).disconnect();
+        self.world.run_for(SECOND);
+    }
+
+    /// Why the forged client's connection ended at the server, if it did.
+    fn end(&self) -> Option<CloseReason> {
+        let ends = &self.world.server().closed;
+        ends.iter().find(|(handle, _)| Some(*handle) == self.forged).map(|(_, reason)| *reason)
+    }
+}
+
+impl Deref for Stage {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.world
+    }
+}
+
+impl DerefMut for Stage {
+    fn deref_mut(&mut self) -> &mut World {
+        &mut self.world
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.finish_honest();
+        }
+    }
+}
+
+fn to_server(mode: Mode) -> (Stage, ForgedClient) {
+    to_server_with(mode, &Parameters::default())
+}
+
+fn to_server_with(mode: Mode, parameters: &Parameters) -> (Stage, ForgedClient) {
+    let mut stage = Stage::new(mode);
+    let forged = ForgedClient::connect_in(mode, &mut stage, STRANGER, parameters);
+    assert_eq!(stage.server().connected.len(), 2);
+    stage.forged = stage.server().connected.last().copied();
+    (stage, forged)
+}
+
+fn to_client(mode: Mode, job: Job) -> (Stage, ClientId, ForgedServer) {
+    to_client_with(mode, job, &Parameters::default())
+}
+
+fn to_client_with(
+    mode: Mode,
+    job: Job,
+    parameters: &Parameters,
+) -> (Stage, ClientId, ForgedServer) {
+    let mut stage = Stage::new(mode);
+    let client = mode.add_client(&mut stage, Path::new(50_000_000, 20 * MS));
+    let mut forged = ForgedServer::replace(&mut stage, client);
+    forged.answer(&mut stage, parameters);
+    stage.start(client, job);
+    stage.run_for(MS);
+    (stage, client, forged)
 }
 
 fn message(exchange: u64, offset: u64, bytes: &[u8]) -> Frame {
@@ -52,8 +134,8 @@ fn raw(bytes: &[u8]) -> Frame {
 
 /// Sends a packet of each list of frames to a server, which must close with that violation, and not before the last.
 #[track_caller]
-fn server_closes(packets: &[&[Frame]], violation: Violation) {
-    let (mut world, mut forged) = to_server();
+fn server_closes(mode: Mode, packets: &[&[Frame]], violation: Violation) {
+    let (mut world, mut forged) = to_server(mode);
     let (last, before) = packets.split_last().expect("something to send");
     for frames in before {
         forged.send(&mut world, frames);
@@ -62,21 +144,21 @@ fn server_closes(packets: &[&[Frame]], violation: Violation) {
     }
     forged.send(&mut world, last);
     assert_eq!(forged.closed(&mut world), Some(violation.code()), "{last:?}");
-    let reason = world.server().closed.last().map(|(_, reason)| *reason);
-    assert_eq!(reason, Some(CloseReason::Violation(violation)));
+    assert_eq!(world.end(), Some(CloseReason::Violation(violation)));
     // It says so again to whoever goes on, but not for ever, and forgets it.
     for _ in 0..100 {
         forged.send(&mut world, &[Frame::Ping]);
     }
     assert!(forged.receive(&mut world).len() < 10);
+    world.finish_honest();
     world.run_for(5 * SECOND);
     assert!(world.server().endpoint.poll_timeout().is_none());
 }
 
 /// The same to a client that wants something.
 #[track_caller]
-fn client_closes(job: Job, packets: &[&[Frame]], violation: Violation) {
-    let (mut world, client, mut forged) = to_client(job);
+fn client_closes(mode: Mode, job: Job, packets: &[&[Frame]], violation: Violation) {
+    let (mut world, client, mut forged) = to_client(mode, job);
     for frames in packets {
         assert_eq!(world.close_reason(client), None, "too early, before {frames:?}");
         forged.send(&mut world, frames);
@@ -87,8 +169,7 @@ fn client_closes(job: Job, packets: &[&[Frame]], violation: Violation) {
 }
 
 /// Row 3 and 4: unknown types; lengths and counts above what remains.
-#[test]
-fn malformed_frames() {
+fn malformed_frames(mode: Mode) {
     for bytes in [
         &[13][..],
         &[9],
@@ -115,14 +196,13 @@ fn malformed_frames() {
         &[11, 1, 2, 3, 4, 5, 6, 7],
         &[12],
     ] {
-        server_closes(&[&[raw(bytes)]], Violation::Frame);
-        client_closes(Job::Get(name("file")), &[&[raw(bytes)]], Violation::Frame);
+        server_closes(mode, &[&[raw(bytes)]], Violation::Frame);
+        client_closes(mode, Job::Get(name("file")), &[&[raw(bytes)]], Violation::Frame);
     }
 }
 
 /// Row 2: every frame cut at every byte.
-#[test]
-fn frames_cut_anywhere() {
+fn frames_cut_anywhere(mode: Mode) {
     let frames = [
         ack(&[(1, 2)]),
         Frame::Ack(Ack { partial: true, delay: 7, ecn: Some([1, 2, 300]), ranges: vec![(0, 1)] }),
@@ -138,26 +218,24 @@ fn frames_cut_anywhere() {
         let mut bytes = Vec::new();
         frame.write(&mut bytes);
         for cut in 1..bytes.len() {
-            server_closes(&[&[raw(&bytes[..cut])]], Violation::Frame);
+            server_closes(mode, &[&[raw(&bytes[..cut])]], Violation::Frame);
         }
     }
 }
 
 /// Row 25: nothing of it is believed.
-#[test]
-fn an_acknowledgement_of_a_packet_never_sent() {
+fn an_acknowledgement_of_a_packet_never_sent(mode: Mode) {
     for largest in [1_000, u64::from(u32::MAX), (1 << 62) - 1] {
-        server_closes(&[&[ack(&[(0, largest)])]], Violation::AckUnsent);
-        server_closes(&[&[ack(&[(largest, largest)])]], Violation::AckUnsent);
+        server_closes(mode, &[&[ack(&[(0, largest)])]], Violation::AckUnsent);
+        server_closes(mode, &[&[ack(&[(largest, largest)])]], Violation::AckUnsent);
         let job = Job::put(&name("file"), Content::pattern(1, 10 * MIB));
-        client_closes(job, &[&[ack(&[(largest, largest), (0, 1)])]], Violation::AckUnsent);
+        client_closes(mode, job, &[&[ack(&[(largest, largest), (0, 1)])]], Violation::AckUnsent);
     }
 }
 
 /// `docs/hostile-input.md`, row 26: who acknowledges what it did not wait for meets a number that was left out.
-#[test]
-fn an_acknowledgement_of_a_number_left_out() {
-    let (mut world, mut forged) = to_server();
+fn an_acknowledgement_of_a_number_left_out(mode: Mode) {
+    let (mut world, mut forged) = to_server(mode);
     forged.send(&mut world, &[whole(0, get(b"file"))]);
     world.run_for(20 * MS);
     let mut largest = 0;
@@ -178,8 +256,7 @@ fn an_acknowledgement_of_a_number_left_out() {
 }
 
 /// Row 27: ranges that reach below zero; more than were promised; two frames in a packet.
-#[test]
-fn malformed_acknowledgements() {
+fn malformed_acknowledgements(mode: Mode) {
     for bytes in [
         // Flags that are none.
         &[2, 4, 0, 0, 0, 0][..],
@@ -195,12 +272,11 @@ fn malformed_acknowledgements() {
         &[2, 0, 1, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0],
         &[2, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0],
     ] {
-        server_closes(&[&[raw(bytes)]], Violation::Frame);
+        server_closes(mode, &[&[raw(bytes)]], Violation::Frame);
     }
 }
 
-#[test]
-fn malformed_messages() {
+fn malformed_messages(mode: Mode) {
     let long = [b'x'; 300];
     for bytes in [
         message::message(0x7f, &[]),
@@ -224,44 +300,42 @@ fn malformed_messages() {
         message::message(5, &[]),
         vec![0],
     ] {
-        server_closes(&[&[whole(0, bytes)]], Violation::Message);
+        server_closes(mode, &[&[whole(0, bytes)]], Violation::Message);
     }
     // A stream that ends within a message.
     let cut = get(b"file").split_last().unwrap().1.to_vec();
-    server_closes(&[&[whole(0, cut)]], Violation::Message);
+    server_closes(mode, &[&[whole(0, cut)]], Violation::Message);
     // A message over the greatest length is refused before it is here.
     let mut long = Vec::new();
     forge::put_varint(&mut long, 16 * 1024 + 1);
-    server_closes(&[&[message(0, 0, &long)]], Violation::MessageTooLong);
-    client_closes(Job::Get(name("x")), &[&[message(0, 0, &long)]], Violation::MessageTooLong);
+    server_closes(mode, &[&[message(0, 0, &long)]], Violation::MessageTooLong);
+    client_closes(mode, Job::Get(name("x")), &[&[message(0, 0, &long)]], Violation::MessageTooLong);
 }
 
 /// Row 10: well-formed messages where they have no place.
-#[test]
-fn messages_out_of_place() {
+fn messages_out_of_place(mode: Mode) {
     let wrong = Violation::UnexpectedMessage;
     for bytes in [meta_reply(5), message::done(), end(0), group(0, [0; 32])] {
-        server_closes(&[&[opening(0, bytes)]], wrong);
+        server_closes(mode, &[&[opening(0, bytes)]], wrong);
     }
     // Two requests in one exchange.
-    server_closes(&[&[opening(0, [get(b"file"), get(b"file")].concat())]], wrong);
+    server_closes(mode, &[&[opening(0, [get(b"file"), get(b"file")].concat())]], wrong);
     // A note on a body that the server sends; after the end; of a group that cannot be.
-    server_closes(&[&[opening(0, [get(b"file"), end(0)].concat())]], wrong);
-    server_closes(&[&[opening(0, [put(b"x", 0), end(0), end(0)].concat())]], wrong);
-    server_closes(&[&[opening(0, [put(b"x", 5), group(1, [0; 32])].concat())]], wrong);
+    server_closes(mode, &[&[opening(0, [get(b"file"), end(0)].concat())]], wrong);
+    server_closes(mode, &[&[opening(0, [put(b"x", 0), end(0), end(0)].concat())]], wrong);
+    server_closes(mode, &[&[opening(0, [put(b"x", 5), group(1, [0; 32])].concat())]], wrong);
     let job = || Job::Get(name("file"));
     for bytes in [get(b"x"), message::done(), end(0), [meta_reply(1), meta_reply(1)].concat()] {
-        client_closes(job(), &[&[opening(0, bytes)]], wrong);
+        client_closes(mode, job(), &[&[opening(0, bytes)]], wrong);
     }
     let rename = Job::Rename(name("a"), name("b"));
-    client_closes(rename, &[&[opening(0, meta_reply(1))]], wrong);
+    client_closes(mode, rename, &[&[opening(0, meta_reply(1))]], wrong);
 }
 
 /// An end that differs from what was announced, or from an end before, or lies below bytes that came.
-#[test]
-fn ends_that_move() {
+fn ends_that_move(mode: Mode) {
     let moved = Violation::EndMoved;
-    server_closes(&[&[opening(0, [put(b"x", 5), end(6)].concat())]], moved);
+    server_closes(mode, &[&[opening(0, [put(b"x", 5), end(6)].concat())]], moved);
     let request = get(b"file");
     let fin = |offset: u64, bytes: &[u8]| Frame::Message {
         exchange: 0,
@@ -270,24 +344,28 @@ fn ends_that_move() {
         bytes: bytes.to_vec(),
     };
     let len = request.len() as u64;
-    server_closes(&[&[fin(0, &request), fin(len, b"more")]], moved);
-    server_closes(&[&[fin(0, &request), fin(len - 2, b"")]], moved);
-    server_closes(&[&[message(0, 0, &request), fin(1, b"")]], moved);
+    server_closes(mode, &[&[fin(0, &request), fin(len, b"more")]], moved);
+    server_closes(mode, &[&[fin(0, &request), fin(len - 2, b"")]], moved);
+    server_closes(mode, &[&[message(0, 0, &request), fin(1, b"")]], moved);
 }
 
 /// Row 30: more than was granted, or than there is.
-#[test]
-fn beyond_credit_and_size() {
+fn beyond_credit_and_size(mode: Mode) {
     // Exchanges: 256 may be open.
-    server_closes(&[&[whole(256, get(b"file"))]], Violation::Credit);
-    server_closes(&[&[opening(0, put(b"x", 10)), data(0, 9, 2)]], Violation::BeyondEnd);
-    server_closes(&[&[opening(0, put(b"x", 0)), data(0, 0, 1)]], Violation::BeyondEnd);
+    server_closes(mode, &[&[whole(256, get(b"file"))]], Violation::Credit);
+    server_closes(mode, &[&[opening(0, put(b"x", 10)), data(0, 9, 2)]], Violation::BeyondEnd);
+    server_closes(mode, &[&[opening(0, put(b"x", 0)), data(0, 0, 1)]], Violation::BeyondEnd);
     // A chunk that is empty, or crosses a block.
-    server_closes(&[&[opening(0, put(b"x", 9 * MIB)), data(0, 0, 0)]], Violation::Chunk);
-    server_closes(&[&[opening(0, put(b"x", 9 * MIB)), data(0, MIB - 1, 2)]], Violation::Chunk);
+    server_closes(mode, &[&[opening(0, put(b"x", 9 * MIB)), data(0, 0, 0)]], Violation::Chunk);
+    server_closes(
+        mode,
+        &[&[opening(0, put(b"x", 9 * MIB)), data(0, MIB - 1, 2)]],
+        Violation::Chunk,
+    );
     // Bytes of a message stream far beyond what came.
-    server_closes(&[&[message(0, 64 * 1024, b"x")]], Violation::MessageStream);
+    server_closes(mode, &[&[message(0, 64 * 1024, b"x")]], Violation::MessageStream);
     client_closes(
+        mode,
         Job::Get(name("file")),
         &[&[opening(0, meta_reply(10)), data(0, 10, 1)]],
         Violation::BeyondEnd,
@@ -295,9 +373,8 @@ fn beyond_credit_and_size() {
 }
 
 /// Row 30: body bytes beyond the window, when the disk does not take them.
-#[test]
-fn body_bytes_beyond_the_window() {
-    let (mut world, mut forged) = to_server();
+fn body_bytes_beyond_the_window(mode: Mode) {
+    let (mut world, mut forged) = to_server(mode);
     world.server_mut().stuck.insert(name("x"));
     forged.send(&mut world, &[opening(0, put(b"x", 100 * MIB))]);
     let mut offset = 0;
@@ -315,24 +392,22 @@ fn body_bytes_beyond_the_window() {
 }
 
 /// What only one side may say.
-#[test]
-fn frames_of_the_wrong_role() {
-    let (mut world, client, mut forged) = to_client(Job::Get(name("file")));
+fn frames_of_the_wrong_role(mode: Mode) {
+    let (mut world, client, mut forged) = to_client(mode, Job::Get(name("file")));
     // A server opens no exchange.
     forged.send(&mut world, &[whole(5, get(b"file"))]);
     let reason = world.close_reason(client);
     assert!(matches!(reason, Some(CloseReason::Violation(_))), "{reason:?}");
     // A client has no answers, and sends no body that nobody asked for.
-    let (mut world, mut forged) = to_server();
+    let (mut world, mut forged) = to_server(mode);
     forged.send(&mut world, &[whole(0, get(b"missing")), data(0, 0, 1)]);
     world.run_for(SECOND);
-    assert_eq!(world.server().connected.len(), 1);
+    assert_eq!((world.server().connected.len(), world.end()), (2, None));
 }
 
 /// Row 60: bytes of a body that is not open yet are dropped, not acknowledged, and nothing is lost.
-#[test]
-fn body_bytes_before_the_message_that_opens_the_body() {
-    let (mut world, mut forged) = to_server();
+fn body_bytes_before_the_message_that_opens_the_body(mode: Mode) {
+    let (mut world, mut forged) = to_server(mode);
     let content = vec![7; 5000];
     forged.send(&mut world, &[data(0, 0, 1000)]);
     forged.send(&mut world, &[data(3, 0, 1000)]);
@@ -363,9 +438,8 @@ fn blake3_group(content: &[u8]) -> [u8; 32] {
 
 /// Row 22 and 59: whatever is sent again, as it was or in a new packet, is taken once. The host watches that no byte
 /// is written into a group that is verified; here the new bytes differ.
-#[test]
-fn replays_and_late_bytes_are_taken_once() {
-    let (mut world, mut forged) = to_server();
+fn replays_and_late_bytes_are_taken_once(mode: Mode) {
+    let (mut world, mut forged) = to_server(mode);
     let content = vec![7; 2000];
     let talk = [put(b"x", 2000), group(0, blake3_group(&content)), end(2000)].concat();
     let packets = [
@@ -386,9 +460,8 @@ fn replays_and_late_bytes_are_taken_once() {
 }
 
 /// Row 22: acknowledgements that are said again, or that say nothing new, send nothing again.
-#[test]
-fn repeated_acknowledgements_trigger_nothing() {
-    let (mut world, mut forged) = to_server();
+fn repeated_acknowledgements_trigger_nothing(mode: Mode) {
+    let (mut world, mut forged) = to_server(mode);
     forged.send(&mut world, &[whole(0, get(b"file"))]);
     world.run_for(100 * MS);
     let sent = forged.receive(&mut world);
@@ -409,18 +482,17 @@ fn repeated_acknowledgements_trigger_nothing() {
 }
 
 /// Row 37: it gets a window of packets and some probes, and is given up after the idle timeout, though it speaks.
-#[test]
-fn a_peer_that_never_acknowledges() {
-    let (mut world, mut forged) = to_server();
+fn a_peer_that_never_acknowledges(mode: Mode) {
+    let (mut world, mut forged) = to_server(mode);
     forged.send(&mut world, &[whole(0, get(b"file"))]);
     for _ in 0..100 {
         world.run_for(SECOND);
         forged.send(&mut world, &[Frame::Ping]);
-        if !world.server().closed.is_empty() {
+        if world.end().is_some() {
             break;
         }
     }
-    let reason = world.server().closed.last().map(|(_, reason)| *reason);
+    let reason = world.end();
     assert_eq!(reason, Some(CloseReason::Silence(30 * SECOND)));
     assert!((30 * SECOND..33 * SECOND).contains(&world.elapsed()), "{:?}", world.elapsed());
     let bytes: u64 = forged
@@ -434,10 +506,9 @@ fn a_peer_that_never_acknowledges() {
 
 /// Row 37: a peer that has us acknowledge without end and never acknowledges anything gets no further after a while, so that
 /// what is remembered of our packets is bounded.
-#[test]
-fn a_peer_that_only_wants_acknowledgements() {
+fn a_peer_that_only_wants_acknowledgements(mode: Mode) {
     const PACKETS: u64 = 150_000;
-    let (mut world, mut forged) = to_server();
+    let (mut world, mut forged) = to_server(mode);
     let mut answers = 0;
     for _ in 0..PACKETS {
         // Each packet leaves a gap, and so is acknowledged at once.
@@ -446,15 +517,14 @@ fn a_peer_that_only_wants_acknowledgements() {
         answers += forged.receive(&mut world).len() as u64;
     }
     assert!((100_000..PACKETS - 10_000).contains(&answers), "{answers}");
-    assert!(world.server().closed.is_empty());
+    assert_eq!(world.end(), None);
     world.run_for(31 * SECOND);
-    assert!(!world.server().closed.is_empty());
+    assert!(world.end().is_some());
 }
 
 /// A peer whose acknowledgements are all an hour late, as it says, is believed 25 ms of it.
-#[test]
-fn absurd_delays_are_clamped() {
-    let (mut world, mut forged) = to_server();
+fn absurd_delays_are_clamped(mode: Mode) {
+    let (mut world, mut forged) = to_server(mode);
     forged.send(&mut world, &[whole(0, get(b"file"))]);
     let mut received = BTreeSet::new();
     for _ in 0..50 {
@@ -469,9 +539,8 @@ fn absurd_delays_are_clamped() {
 }
 
 /// Row 31: of many challenges three are answered.
-#[test]
-fn a_flood_of_challenges() {
-    let (mut world, mut forged) = to_server();
+fn a_flood_of_challenges(mode: Mode) {
+    let (mut world, mut forged) = to_server(mode);
     let many: Vec<_> = (0..120).map(|i| Frame::PathChallenge([i; 8])).collect();
     forged.send(&mut world, &many);
     let answers = forged.receive(&mut world);
@@ -481,8 +550,7 @@ fn a_flood_of_challenges() {
 }
 
 /// RESETs of exchanges that never were, are over, or say what cannot be.
-#[test]
-fn resets() {
+fn resets(mode: Mode) {
     let reset = |exchange, body, messages| Frame::Reset {
         exchange,
         status: Status::Cancelled.code(),
@@ -490,29 +558,29 @@ fn resets() {
         body,
         messages,
     };
-    let (mut world, mut forged) = to_server();
+    let (mut world, mut forged) = to_server(mode);
     for exchange in 0..256 {
         forged.send(&mut world, &[reset(exchange, 0, 0)]);
         forged.send(&mut world, &[reset(exchange, 0, 0)]);
     }
     world.run_for(SECOND);
     assert_eq!(forged.closed(&mut world), None);
-    assert!(world.server().performed.is_empty());
+    assert_eq!(world.server().performed.len(), 1, "that of the honest client");
     // More body bytes than the credit, fewer than came.
-    server_closes(&[&[reset(0, 1 << 40, 0)]], Violation::Credit);
-    server_closes(&[&[reset(0, 0, 1 << 40)]], Violation::Credit);
+    server_closes(mode, &[&[reset(0, 1 << 40, 0)]], Violation::Credit);
+    server_closes(mode, &[&[reset(0, 0, 1 << 40)]], Violation::Credit);
     server_closes(
+        mode,
         &[&[opening(0, put(b"x", 5000)), data(0, 0, 1000)], &[reset(0, 999, 1000)]],
         Violation::EndMoved,
     );
-    server_closes(&[&[reset(256, 0, 0)]], Violation::Credit);
+    server_closes(mode, &[&[reset(256, 0, 0)]], Violation::Credit);
 }
 
 /// Row 29: single bytes with gaps between them, in one block and over many; they are kept account of up to a bound, and
 /// what is sent again in the end completes the body.
-#[test]
-fn one_byte_fragments_with_gaps() {
-    let (mut world, mut forged) = to_server();
+fn one_byte_fragments_with_gaps(mode: Mode) {
+    let (mut world, mut forged) = to_server(mode);
     let len = 3 * MIB;
     let content = vec![7; usize::try_from(len).unwrap()];
     forged.send(&mut world, &[opening(0, put(b"x", len))]);
@@ -537,11 +605,10 @@ fn one_byte_fragments_with_gaps() {
 }
 
 /// Row 6: empty datagrams without end, while a transfer goes on.
-#[test]
-fn endless_empty_datagrams() {
-    let mut world = World::new(3);
+fn endless_empty_datagrams(mode: Mode) {
+    let mut world = mode.world(3);
     world.server_mut().files.insert(&name("file"), Content::pattern(1, MIB));
-    let client = world.add_client(Path::new(50_000_000, 20 * MS).loss(0.05));
+    let client = mode.add_client(&mut world, Path::new(50_000_000, 20 * MS).loss(0.05));
     let job = world.start(client, Job::Get(name("file")));
     while world.outcome(client, job).is_none() {
         assert!(world.elapsed() < 60 * SECOND);
@@ -555,12 +622,11 @@ fn endless_empty_datagrams() {
 }
 
 /// A stranger who only knows the server's address ends nobody's connection.
-#[test]
-fn strangers_do_not_disturb() {
-    let mut world = World::new(4);
+fn strangers_do_not_disturb(mode: Mode) {
+    let mut world = mode.world(4);
     let content = Content::pattern(1, 2 * MIB);
     world.server_mut().files.insert(&name("file"), content.clone());
-    let client = world.add_client(Path::new(50_000_000, 20 * MS));
+    let client = mode.add_client(&mut world, Path::new(50_000_000, 20 * MS));
     let job = world.start(client, Job::Get(name("file")));
     let mut seed = 1u64;
     while world.outcome(client, job).is_none() {
@@ -574,23 +640,145 @@ fn strangers_do_not_disturb() {
     assert!(matches!(world.outcome(client, job), Some(Outcome::Got(got)) if got.is(&content)));
 }
 
-#[test]
-fn the_peers_reason_is_told() {
+fn the_peers_reason_is_told(mode: Mode) {
     for (code, reason) in [
         (0, CloseCode::Done),
         (0x14, CloseCode::Violation(Violation::AckUnsent)),
         (0xffff, CloseCode::Unknown(0xffff)),
     ] {
-        let (mut world, client, mut forged) = to_client(Job::Rename(name("a"), name("b")));
+        let (mut world, client, mut forged) = to_client(mode, Job::Rename(name("a"), name("b")));
         forged.send(&mut world, &[Frame::Close(code)]);
         assert_eq!(world.close_reason(client), Some(CloseReason::Peer(reason)));
-        let (mut world, mut forged) = to_server();
+        let (mut world, mut forged) = to_server(mode);
         forged.send(&mut world, &[opening(0, rename(b"a", b"b")), Frame::Close(code)]);
-        let told = world.server().closed.last().map(|(_, reason)| *reason);
-        assert_eq!(told, Some(CloseReason::Peer(reason)));
+        assert_eq!(world.end(), Some(CloseReason::Peer(reason)));
         // It says nothing to the last word.
         forged.receive(&mut world);
         world.run_for(SECOND);
         assert!(forged.receive(&mut world).is_empty());
     }
+}
+
+/// Row 35: parameters at their extremes. What is sent to a peer that acknowledges nothing is bounded all the same.
+fn parameters_at_their_extremes(mode: Mode) {
+    const MAX: u64 = (1 << 62) - 1;
+    let sizes = [(1, 1200), (1, 65_535), (2, 1000), (2, 3_600_000)];
+    let limits = (3..=6).flat_map(|number| [(number, 0), (number, MAX)]);
+    for (number, value) in sizes.into_iter().chain(limits) {
+        let mut parameters = Parameters::default();
+        parameters.set(number, value);
+        let (mut world, mut forged) = to_server_with(mode, &parameters);
+        forged.send(&mut world, &[whole(0, get(b"file"))]);
+        world.run_for(60 * SECOND);
+        let sent = forged.receive(&mut world).len();
+        assert!(sent < 1000, "{number} {value}: {sent} packets");
+        assert!(world.end().is_some(), "{number} {value}");
+        let job = Job::put(&name("up"), Content::pattern(1, 100 * MIB));
+        let (mut world, _, forged) = to_client_with(mode, job, &parameters);
+        world.run_for(60 * SECOND);
+        assert!(forged.receive().len() < 1000, "{number} {value}");
+    }
+}
+
+/// Row 10: packets of a server to a server, of a client to a client, and one's own that come back, as they were and under
+/// the right id.
+fn packets_of_the_wrong_side(mode: Mode) {
+    let (mut world, mut forged) = to_server(mode);
+    let (mut other, client, mut forged_server) = to_client(mode, Job::Get(name("file")));
+    forged.send(&mut world, &[whole(0, get(b"file"))]);
+    for packet in world.take_strays(STRANGER) {
+        world.spoof(STRANGER, &packet);
+        world.spoof(STRANGER, &with_id(&packet, forged.server));
+        other.spoof_down(client, &packet);
+    }
+    let said = forged_server.receive();
+    // Its hello would be as good a one as any.
+    for packet in said.into_iter().filter(|packet| packet[0] != forge::HELLO) {
+        world.spoof(STRANGER, &packet);
+        other.spoof_down(client, &packet);
+        other.spoof_down(client, &with_id(&packet, forged_server.id()));
+    }
+    assert!(world.strays().iter().all(|(_, packet)| packet[0] != forge::ANSWER));
+    assert_eq!((world.end(), other.close_reason(client)), (None, None));
+    forged_server.send(&mut other, &[opening(0, meta_reply(5))]);
+    assert_eq!(other.close_reason(client), None);
+}
+
+/// The packet with another receiver. In plain mode its checksum is wrong then.
+fn with_id(packet: &[u8], id: u64) -> Vec<u8> {
+    [&packet[..1], &id.to_be_bytes(), &packet[9..]].concat()
+}
+
+/// Row 39: to whoever proves another key than the right one, and to whoever proves nothing, nothing is said but the hello; the
+/// right server is still heard after them.
+#[test]
+fn a_server_in_the_middle() {
+    let mut stage = Stage::new(Mode::Sealed);
+    for right_one_answers in [false, true] {
+        let client = Mode::Sealed.add_client(&mut stage, Path::new(50_000_000, 20 * MS));
+        let mut forged = ForgedServer::replace(&mut stage, client);
+        let job = stage.start(client, Job::Get(name("file")));
+        let middle = Seeded::new(666).identity();
+        forged.answer_as(&mut stage, &Parameters::default(), &middle);
+        let hello = forged.receive().remove(0);
+        stage.spoof_down(client, &forge::answer(&hello, 5, &Parameters::default()));
+        assert!(forged.receive().iter().all(|packet| packet[0] == forge::HELLO));
+        if right_one_answers {
+            stage.run_for(SECOND);
+            forged.answer(&mut stage, &Parameters::default());
+            forged.send(&mut stage, &[Frame::Ping]);
+            assert_eq!(stage.client(client).connected.len(), 1);
+        } else {
+            stage.run_for(15 * SECOND);
+            assert!(forged.receive().iter().all(|packet| packet[0] == forge::HELLO));
+            let end = CloseReason::WrongKey(*middle.public());
+            assert_eq!(stage.outcome(client, job), Some(&Outcome::Lost(end)));
+        }
+    }
+}
+
+/// Runs each test on plain connections and on sealed ones.
+macro_rules! in_both_modes {
+    ($($test:ident)*) => {
+        mod plain {
+            $(#[test]
+            fn $test() {
+                super::$test(super::Mode::Plain);
+            })*
+        }
+
+        mod sealed {
+            $(#[test]
+            fn $test() {
+                super::$test(super::Mode::Sealed);
+            })*
+        }
+    };
+}
+in_both_modes! {
+    malformed_frames
+    frames_cut_anywhere
+    an_acknowledgement_of_a_packet_never_sent
+    an_acknowledgement_of_a_number_left_out
+    malformed_acknowledgements
+    malformed_messages
+    messages_out_of_place
+    ends_that_move
+    beyond_credit_and_size
+    body_bytes_beyond_the_window
+    frames_of_the_wrong_role
+    body_bytes_before_the_message_that_opens_the_body
+    replays_and_late_bytes_are_taken_once
+    repeated_acknowledgements_trigger_nothing
+    a_peer_that_never_acknowledges
+    a_peer_that_only_wants_acknowledgements
+    absurd_delays_are_clamped
+    a_flood_of_challenges
+    resets
+    one_byte_fragments_with_gaps
+    the_peers_reason_is_told
+    endless_empty_datagrams
+    strangers_do_not_disturb
+    parameters_at_their_extremes
+    packets_of_the_wrong_side
 }

@@ -6,35 +6,40 @@
 mod values;
 mod verbs;
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{ffi::OsString, net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
+use gannet_driver_mio::trust::{HostPort, policy::Grant};
+use gannet_protocol::PublicKey;
 
-use crate::target::Target;
-
-pub(crate) use verbs::{Exit, Get, List, Put, Rename, Verb};
+pub(crate) use verbs::{Exit, Get, Invite, List, Put, Rename, Verb};
 
 const EXIT_STATUSES: &str = "\
 Exit status:
     0  done
     1  a file or a command failed: not found, denied, exists already
-    2  wrong usage, or a server that cannot use its port or directory
+    2  wrong usage, or a port, directory, key or list that cannot be used
     3  the server cannot be reached, or the connection was lost
-    4  the connection was refused
+    4  refused: the server does not know this client's key or ticket, it
+       speaks another version, or its own key is unknown or has changed
     5  the content that arrived did not verify
   130  interrupted
 With several failures it is that of the first.";
 
-/// Fast, verified file transfer over UDP.
+/// Fast, verified, encrypted file transfer over UDP.
 ///
 /// One machine runs `gannet server PORT`; any number of others fetch and store files there, with the menu of
-/// `gannet client` or one command at a time.
+/// `gannet client` or one command at a time. Every user has a key, which is made when it is first needed. A server lets in
+/// the user who runs it, and others by a line with their key (`gannet key`) or by a ticket (`gannet invite`, `gannet join`).
 #[derive(Debug, Parser)]
 #[command(name = "gannet", version, after_long_help = EXIT_STATUSES)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) verbosity: Verbosity,
+    /// The directory of the key, authorized_clients and known_servers; otherwise GANNET_CONFIG or ~/.config/gannet.
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) config: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -60,6 +65,13 @@ pub(crate) enum Command {
     #[command(visible_alias = "mv")]
     Rename(OneShot<Rename>),
     Exit(OneShot<Exit>),
+    Invite(OneShot<Invite>),
+    Join(Join),
+    /// Print this user's public key, which is made if there is none.
+    ///
+    /// Its fingerprint, to compare over the telephone, goes to stderr. The secret key stays in the file secret_key of the
+    /// configuration directory.
+    Key,
     /// Move 50 MB over a bad link inside this process, and tell how it went.
     Demo,
     /// Print what a shell needs to complete gannet's commands.
@@ -73,6 +85,10 @@ pub(crate) enum Command {
 
 /// Share a directory until told to exit.
 ///
+/// Packets are encrypted, and clients are known by their keys: this user's own may do everything, others what the file
+/// authorized_clients says at that moment. Each of its lines is a key, a role (read, drop, write or admin), and perhaps
+/// dir=PATH and max=SIZE.
+///
 /// Ctrl+c, SIGTERM or a client's `exit` end the server: running transfers get 2 seconds, a second signal ends it at
 /// once.
 #[derive(Args, Debug)]
@@ -82,19 +98,24 @@ pub(crate) struct Server {
     /// The directory to share.
     #[arg(long, value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
     pub(crate) root: PathBuf,
-    /// The address to listen at, 0.0.0.0 or :: for every one of this machine.
+    /// The address to listen at; otherwise all of this machine, or 127.0.0.1 alone with --plain.
+    #[arg(long, value_name = "ADDR", value_parser = values::address)]
+    pub(crate) listen: Option<IpAddr>,
+    /// Let in everyone who has no line, to do this: a role, and what narrows it.
     ///
-    /// The default can be reached from this machine alone, because packets are not encrypted yet: others on the network
-    /// could read and change them.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1", value_parser = values::address)]
-    pub(crate) listen: IpAddr,
+    /// For example read, or 'drop dir=inbox max=10GB'.
+    #[arg(long, value_name = "ROLE", conflicts_with = "plain")]
+    pub(crate) anyone: Option<Grant>,
+    /// Without encryption, and everyone may do everything: for links that you trust, and clients with --plain.
+    #[arg(long)]
+    pub(crate) plain: bool,
 }
 
 /// Connect and show a menu; or run the commands on stdin if that is no terminal.
 #[derive(Args, Debug)]
 pub(crate) struct Client {
     /// The server's name or address.
-    #[arg(value_parser = values::host, value_hint = ValueHint::Hostname)]
+    #[arg(value_hint = ValueHint::Hostname)]
     pub(crate) host: String,
     /// The server's UDP port.
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
@@ -111,7 +132,7 @@ pub(crate) struct OneShot<V: Args> {
         value_name = "HOST:PORT",
         value_hint = ValueHint::Hostname
     )]
-    pub(crate) server: Target,
+    pub(crate) server: HostPort,
     #[command(flatten)]
     pub(crate) connecting: Connecting,
     #[command(flatten)]
@@ -119,10 +140,38 @@ pub(crate) struct OneShot<V: Args> {
 }
 
 #[derive(Args, Clone, Copy, Debug)]
-pub(crate) struct Connecting {
+pub(crate) struct Timeout {
     /// How long to try to reach the server, for example 500ms or 1m.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::timeout)]
     pub(crate) connect_timeout: Duration,
+}
+
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Connecting {
+    #[command(flatten)]
+    pub(crate) timeout: Timeout,
+    /// The key that the server must have. It is not stored, and must not be another than a stored one.
+    #[arg(long, value_name = "KEY", conflicts_with = "plain")]
+    pub(crate) server_key: Option<PublicKey>,
+    /// Store the key of a server that is met for the first time, without asking; one that changed is refused all the same.
+    #[arg(long, conflicts_with_all = ["plain", "server_key"])]
+    pub(crate) accept_new: bool,
+    /// Without encryption, and whoever answers: for links that you trust, and servers with --plain.
+    #[arg(long)]
+    pub(crate) plain: bool,
+}
+
+/// Be let in at a server, with a ticket of `gannet invite`.
+///
+/// The ticket is read from a prompt that does not show it, or from standard input. It is used up by that: from then on the
+/// server knows this user's key, and this user the server's.
+#[derive(Args, Debug)]
+pub(crate) struct Join {
+    // Taken to be told why it is not: what stands on a command line can be seen by every user of the machine.
+    #[arg(hide = true)]
+    pub(crate) arguments: Vec<OsString>,
+    #[command(flatten)]
+    pub(crate) timeout: Timeout,
 }
 
 #[cfg(test)]
@@ -178,11 +227,18 @@ mod tests {
     }
 
     #[test]
-    fn ports_and_times_out_of_range_are_usage_errors() {
+    fn values_out_of_range_are_usage_errors() {
         for line in [
             "gannet server 65536",
             "gannet server -1",
             "gannet client h 0",
+            "gannet server 1 --anyone everyone",
+            "gannet server 1 --anyone read --plain",
+            "gannet list h:1 --server-key gannet1x",
+            "gannet list h:1 --plain --accept-new",
+            "gannet invite h:1 --role owner",
+            "gannet invite h:1 --for 0",
+            "gannet invite h:1 --for 8d",
             "gannet get h:0 a",
             "gannet get h:1 a --connect-timeout 0",
             "gannet get h:1 a --connect-timeout 5",
@@ -193,5 +249,7 @@ mod tests {
         }
         assert!(parse("gannet server 0 --listen [::1]").is_ok());
         assert!(parse("gannet server 0 --listen ::1").is_ok());
+        let line = ["gannet", "server", "0", "--anyone", "drop dir=inbox max=10GB"];
+        assert!(Cli::try_parse_from(line).is_ok());
     }
 }

@@ -2,9 +2,10 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use gannet_driver_mio::units::parse_duration;
-
-use crate::target::{TargetError, host_alone};
+use gannet_driver_mio::{
+    trust::MAX_LIFETIME,
+    units::{parse_duration, parse_size},
+};
 
 /// Nobody waits longer for a server to answer; a longer time is a slip of the unit.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(60 * 60);
@@ -16,11 +17,6 @@ pub(super) fn address(text: &str) -> Result<IpAddr, &'static str> {
     address.map_err(|_| "an address of this machine is needed, such as 0.0.0.0 or [::]")
 }
 
-/// A host without a port.
-pub(super) fn host(text: &str) -> Result<String, TargetError> {
-    host_alone(text)
-}
-
 /// A time to wait for an answer.
 pub(super) fn timeout(text: &str) -> Result<Duration, String> {
     let time = parse_duration(text).map_err(|error| error.to_string())?;
@@ -29,4 +25,19 @@ pub(super) fn timeout(text: &str) -> Result<Duration, String> {
         long if long > LONGEST_TIMEOUT => Err("the longest is 1h".into()),
         time => Ok(time),
     }
+}
+
+/// For how long a ticket stands, in seconds.
+pub(super) fn lifetime(text: &str) -> Result<u64, String> {
+    let time = parse_duration(text).map_err(|error| error.to_string())?;
+    match time.as_secs() {
+        0 => Err("nobody uses a ticket within a second".into()),
+        _ if time > MAX_LIFETIME => Err("the longest is 7d".into()),
+        seconds => Ok(seconds),
+    }
+}
+
+/// How much a directory may hold.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    parse_size(text).map_err(|error| error.to_string())
 }

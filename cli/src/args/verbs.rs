@@ -6,6 +6,13 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Subcommand, ValueHint};
+use gannet_driver_mio::trust::policy::{Grant, Role};
+
+use super::values;
+use crate::{
+    errors::{Action, Conflict, Error},
+    names,
+};
 
 /// What can be asked of a server; also the beginning of a line of the menu, which the usages here are for.
 #[derive(Clone, Debug, Subcommand)]
@@ -19,6 +26,7 @@ pub(crate) enum Verb {
     #[command(visible_alias = "ls")]
     List(List),
     Exit(Exit),
+    Invite(Invite),
 }
 
 /// Fetch files.
@@ -68,7 +76,56 @@ pub(crate) struct Rename {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Exit {}
 
+/// Print a ticket that lets one client in, once.
+///
+/// Whoever brings it to `gannet join` in time gets a line in the server's authorized_clients, so show it to nobody else. It is
+/// void if the server is started again. Only an admin can invite, and give no more than is allowed here.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Invite {
+    /// What the client may do: read, drop (put new files, and see none), write or admin.
+    #[arg(long, value_name = "ROLE", default_value = "read")]
+    pub(crate) role: Role,
+    /// The directory that it may do that in; it sees no other.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::Other)]
+    pub(crate) dir: Option<OsString>,
+    /// How much that directory may hold for a put to be taken, for example 20GB.
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    pub(crate) max: Option<u64>,
+    /// For how long the ticket stands, a week at most.
+    #[arg(long = "for", value_name = "TIME", default_value = "10m", value_parser = values::lifetime)]
+    pub(crate) seconds: u64,
+}
+
+impl Invite {
+    /// What the ticket is for.
+    ///
+    /// # Errors
+    /// [`Error::BadName`], [`Error::Conflict`]
+    pub(crate) fn grant(&self) -> Result<Grant, Error> {
+        let dir = match &self.dir {
+            None => None,
+            Some(dir) => names::remote_directory(dir).map_err(|error| Error::BadName {
+                action: Action::Invite,
+                name: dir.clone(),
+                error,
+            })?,
+        };
+        Grant::new(self.role, dir, self.max).map_err(|why| Error::Conflict(Conflict::Grant(why)))
+    }
+}
+
 impl Verb {
+    /// Looks for what is wrong before a server is asked.
+    ///
+    /// # Errors
+    /// As [`Invite::grant`].
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Invite(invite) => invite.grant().map(drop),
+            Self::Get(_) | Self::Put(_) | Self::Rename(_) | Self::List(_) | Self::Exit(_) => Ok(()),
+        }
+    }
+
     /// Reads the arguments as the menu means them: of two without `--to`, the second is what `--to` is.
     ///
     /// # Errors
@@ -77,7 +134,7 @@ impl Verb {
         match self {
             Self::Get(Get { names, to }) => take_second(names, to).map_err(|count| ("get", count)),
             Self::Put(Put { files, to }) => take_second(files, to).map_err(|count| ("put", count)),
-            Self::Rename(_) | Self::List(_) | Self::Exit(_) => Ok(()),
+            Self::Rename(_) | Self::List(_) | Self::Exit(_) | Self::Invite(_) => Ok(()),
         }
     }
 }

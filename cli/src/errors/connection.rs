@@ -5,22 +5,26 @@ use std::{fmt, net::SocketAddr};
 use gannet_driver_mio::{
     client::{ConnectError, Lost},
     server::ServerError,
+    trust::HostPort,
     units::format_duration,
 };
 use gannet_protocol::{CloseCode, CloseReason, Escaped};
 
-use crate::{names::Shown, target::Target};
+use super::trust::WithCause;
+use crate::names::Shown;
 
+const NO_CRYPTOGRAPHY: &str = "this machine's cryptography fails; check that it has random numbers";
 /// Most addresses that a message names.
 const MOST_ADDRESSES: usize = 4;
 
-/// Says why `target` cannot be reached.
+/// Says why `server` cannot be reached, in plain mode or sealed.
 pub(super) fn connect(
     f: &mut fmt::Formatter<'_>,
-    target: &Target,
+    server: &HostPort,
+    plain: bool,
     error: &ConnectError,
 ) -> fmt::Result {
-    write!(f, "cannot connect to {target}: ")?;
+    write!(f, "cannot connect to {server}: ")?;
     match error {
         ConnectError::Resolve { host, error } => write!(
             f,
@@ -38,18 +42,30 @@ pub(super) fn connect(
             } else {
                 write!(f, "nothing answered in {after} ({})", addresses(tried))?;
             }
-            let port = target.port;
+            let (port, mode) = (server.port(), if plain { " --plain" } else { "" });
             write!(
                 f,
-                "; check that 'gannet server {port}' runs there, with --listen if it is another \
-                 machine, and that UDP port {port} is open"
-            )
+                "; check that 'gannet server {port}{mode}' runs there, and that UDP port {port} is \
+                 open"
+            )?;
+            match (refused, plain) {
+                (true, _) => Ok(()),
+                (false, true) => f.write_str("; a server without --plain does not answer this"),
+                (false, false) => {
+                    f.write_str("; a server with --plain answers clients with --plain alone")
+                }
+            }
         }
         ConnectError::Version(address) => write!(
             f,
             "{address} speaks another version of the protocol; \
              install the same version of gannet on both machines"
         ),
+        ConnectError::UnknownKey { key, .. } => {
+            write!(f, "it has a key that nobody vouched for: {key}")
+        }
+        ConnectError::WrongKey { key, .. } => write!(f, "it has the wrong key: {key}"),
+        ConnectError::Cryptography => f.write_str(NO_CRYPTOGRAPHY),
     }
 }
 
@@ -70,6 +86,9 @@ pub(super) fn lost(f: &mut fmt::Formatter<'_>, lost: &Lost) -> fmt::Result {
         CloseReason::Local => f.write_str("it was closed here"),
         CloseReason::Peer(CloseCode::ShuttingDown) => {
             f.write_str("the server was told to shut down; start it again to go on")
+        }
+        CloseReason::Peer(CloseCode::Refused) => {
+            f.write_str("the server does not know this client")
         }
         CloseReason::Peer(CloseCode::Done) => f.write_str("the server closed it; connect again"),
         CloseReason::Peer(CloseCode::Violation(violation)) => write!(
@@ -94,9 +113,8 @@ pub(super) fn lost(f: &mut fmt::Formatter<'_>, lost: &Lost) -> fmt::Result {
         CloseReason::UnknownKey(key) => {
             write!(f, "the server has a key that nobody vouched for: {key}")
         }
-        CloseReason::Cryptography(_) => {
-            f.write_str("this machine's cryptography fails; check that it has random numbers")
-        }
+        CloseReason::WrongKey(key) => write!(f, "the server has the wrong key: {key}"),
+        CloseReason::Cryptography(_) => f.write_str(NO_CRYPTOGRAPHY),
         CloseReason::Silence(_) | CloseReason::NoAnswer(_) if *refused => write!(
             f,
             "nothing listens there any more (last heard {} ago); \
@@ -125,6 +143,7 @@ pub(super) fn start(f: &mut fmt::Formatter<'_>, error: &ServerError) -> fmt::Res
             "cannot listen at {address}: {error}; \
              check that no other program uses the port, or let 0 pick a free one"
         ),
+        ServerError::Clients(error) => write!(f, "{}", WithCause(error)),
     }
 }
 
@@ -132,21 +151,22 @@ pub(super) fn start(f: &mut fmt::Formatter<'_>, error: &ServerError) -> fmt::Res
 mod tests {
     use std::{io, time::Duration};
 
-    use crate::{errors::Error, outcome::Outcome, target::Target};
+    use crate::{errors::Error, outcome::Outcome};
 
     use super::*;
 
-    fn target() -> Target {
-        "10.0.0.1:5555".parse().unwrap()
+    fn unreachable(plain: bool, error: ConnectError) -> Error {
+        Error::Connect { server: "10.0.0.1:5555".parse().unwrap(), plain, error }
+    }
+
+    fn silent() -> ConnectError {
+        let tried = vec![("10.0.0.1:5555".parse().unwrap(), false)];
+        ConnectError::NoAnswer { tried, after: Duration::from_secs(10) }
     }
 
     #[test]
     fn an_unreachable_server_is_told_by_address_time_and_what_to_check() {
-        let tried = vec![("10.0.0.1:5555".parse().unwrap(), false)];
-        let error = Error::Connect(
-            target(),
-            ConnectError::NoAnswer { tried, after: Duration::from_secs(10) },
-        );
+        let error = unreachable(false, silent());
         let text = error.to_string();
         for part in ["10.0.0.1:5555", "10.0 s", "gannet server 5555", "UDP port 5555"] {
             assert!(text.contains(part), "{part} in {text}");
@@ -155,9 +175,17 @@ mod tests {
     }
 
     #[test]
+    fn a_silent_server_may_be_one_of_the_other_mode() {
+        let sealed = unreachable(false, silent()).to_string();
+        assert!(sealed.contains("a server with --plain answers"), "{sealed}");
+        let plain = unreachable(true, silent()).to_string();
+        assert!(plain.contains("'gannet server 5555 --plain'"), "{plain}");
+        assert!(plain.contains("a server without --plain"), "{plain}");
+    }
+
+    #[test]
     fn a_server_of_another_version_refuses() {
-        let error =
-            Error::Connect(target(), ConnectError::Version("10.0.0.1:5555".parse().unwrap()));
+        let error = unreachable(false, ConnectError::Version("10.0.0.1:5555".parse().unwrap()));
         assert_eq!(error.outcome(), Outcome::Refused);
     }
 

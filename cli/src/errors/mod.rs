@@ -4,6 +4,7 @@
 
 mod connection;
 mod status;
+mod trust;
 
 use std::{
     ffi::OsString,
@@ -14,20 +15,25 @@ use std::{
 use gannet_driver_mio::{
     client::{ConnectError, Failure, Lost},
     server::ServerError,
+    trust::{BadHostPort, HostPort, policy::BadGrant},
 };
 use gannet_protocol::{BadName, Status};
 
-use crate::{names::Shown, outcome::Outcome, target::Target};
+use crate::{names::Shown, outcome::Outcome, session::is_refusal};
+
+pub(crate) use trust::TrustError;
 
 /// A failure that ends a file's transfer, a verb, or the command.
 #[derive(Debug)]
 pub(crate) enum Error {
     /// The server cannot be reached.
-    Connect(Target, ConnectError),
+    Connect { server: HostPort, plain: bool, error: ConnectError },
+    /// Someone or something is not believed.
+    Trust(TrustError),
     /// The connection was lost while it was idle, or after all that it broke was told.
     Lost(Lost),
-    /// The connection was lost before this was done.
-    Unfinished(Action),
+    /// The connection was lost before this was done, or the server did not want it from the beginning.
+    Unfinished { action: Action, refused: bool },
     /// The server said no.
     Remote { action: Action, status: Status, detail: u64 },
     /// A local file cannot be read or written.
@@ -40,7 +46,7 @@ pub(crate) enum Error {
     Conflict(Conflict),
     /// The server cannot start.
     Start(ServerError),
-    /// The server's socket failed while it ran.
+    /// The system has nothing left to serve with.
     Serve(io::Error),
     /// A local directory cannot be entered or listed.
     Directory(PathBuf, io::Error),
@@ -58,6 +64,8 @@ pub(crate) enum Action {
     List(Option<OsString>),
     Rename(OsString, OsString),
     Exit,
+    Invite,
+    Join(HostPort),
 }
 
 /// Why a command cannot be meant.
@@ -67,6 +75,10 @@ pub(crate) enum Conflict {
     SameName { first: OsString, second: OsString },
     /// Several files, and one name for them.
     NotDirectory(PathBuf),
+    /// What stands for a server cannot be one.
+    Server(BadHostPort),
+    /// What an invitation is for contradicts itself.
+    Grant(BadGrant),
 }
 
 impl Error {
@@ -82,7 +94,7 @@ impl Error {
                 Self::Unverified(action)
             }
             Failure::Remote { status, detail } => Self::Remote { action, status, detail },
-            Failure::Lost(_) => Self::Unfinished(action),
+            Failure::Lost(lost) => Self::Unfinished { action, refused: is_refusal(&lost) },
             Failure::Cancelled => Self::Interrupted,
         }
     }
@@ -90,8 +102,15 @@ impl Error {
     /// The exit status that it stands for.
     pub(crate) fn outcome(&self) -> Outcome {
         match self {
-            Self::Connect(_, ConnectError::Version(_)) => Outcome::Refused,
-            Self::Connect(..) | Self::Lost(_) | Self::Unfinished(_) => Outcome::Disconnected,
+            Self::Trust(error) => error.outcome(),
+            Self::Connect { error: ConnectError::Version(_), .. }
+            | Self::Connect { error: ConnectError::UnknownKey { .. }, .. }
+            | Self::Connect { error: ConnectError::WrongKey { .. }, .. }
+            | Self::Unfinished { refused: true, .. }
+            | Self::Remote { action: Action::Join(_), status: Status::Denied, .. } => {
+                Outcome::Refused
+            }
+            Self::Connect { .. } | Self::Lost(_) | Self::Unfinished { .. } => Outcome::Disconnected,
             Self::Remote { status: Status::ShuttingDown, .. } => Outcome::Disconnected,
             Self::Remote { .. } | Self::Local { .. } | Self::BadName { .. } => Outcome::Failed,
             Self::Serve(_) | Self::Directory(..) | Self::Stdio(_) => Outcome::Failed,
@@ -105,9 +124,13 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Connect(target, error) => connection::connect(f, target, error),
+            Self::Connect { server, plain, error } => connection::connect(f, server, *plain, error),
+            Self::Trust(error) => error.fmt(f),
             Self::Lost(lost) => connection::lost(f, lost),
-            Self::Unfinished(action) => {
+            Self::Unfinished { action, refused: true } => {
+                write!(f, "{action}: not done, because the server refused this client")
+            }
+            Self::Unfinished { action, refused: false } => {
                 write!(f, "{action}: not finished, because the connection was lost")
             }
             Self::Remote { action, status, detail } => {
@@ -129,7 +152,7 @@ impl fmt::Display for Error {
             ),
             Self::Conflict(conflict) => conflict.fmt(f),
             Self::Start(error) => connection::start(f, error),
-            Self::Serve(error) => write!(f, "the server's socket failed: {error}; start it again"),
+            Self::Serve(error) => write!(f, "the server cannot go on: {error}; start it again"),
             Self::Directory(path, error) => {
                 write!(f, "cannot open the directory {}: {error}", Shown::from(&**path))
             }
@@ -148,6 +171,8 @@ impl fmt::Display for Action {
             Self::List(Some(dir)) => write!(f, "list {}", Shown(dir)),
             Self::Rename(old, new) => write!(f, "rename {} {}", Shown(old), Shown(new)),
             Self::Exit => write!(f, "exit"),
+            Self::Invite => write!(f, "invite"),
+            Self::Join(server) => write!(f, "join {server}"),
         }
     }
 }
@@ -168,7 +193,15 @@ impl fmt::Display for Conflict {
                  create it, or name another with --to",
                 Shown::from(&**path)
             ),
+            Self::Server(error) => error.fmt(f),
+            Self::Grant(error) => error.fmt(f),
         }
+    }
+}
+
+impl From<TrustError> for Error {
+    fn from(error: TrustError) -> Self {
+        Self::Trust(error)
     }
 }
 
@@ -199,6 +232,8 @@ mod tests {
             Action::List(Some("a".into())),
             Action::Rename("a".into(), "b".into()),
             Action::Exit,
+            Action::Invite,
+            Action::Join("host:1".parse().unwrap()),
         ];
         for action in actions {
             for &status in Status::ALL {

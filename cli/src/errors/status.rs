@@ -15,6 +15,12 @@ pub(super) fn remote(
     detail: u64,
 ) -> fmt::Result {
     match (status, action) {
+        (Status::Unsupported, Action::Invite | Action::Join(_)) => {
+            f.write_str("the server makes no such ticket; one with --plain makes none at all")
+        }
+        (Status::Overloaded, Action::Invite) => {
+            f.write_str("too many tickets are open; try again when some were used or are over")
+        }
         (Status::NotFound, Action::Get(_)) => {
             f.write_str("the server has no such file; 'list' shows what it has")
         }
@@ -45,14 +51,10 @@ pub(super) fn remote(
         (Status::NotRegular, _) => {
             f.write_str("it is not a regular file at the server; only files can be moved")
         }
-        (Status::Denied, Action::Get(_) | Action::List(_)) => {
-            f.write_str("the server may not read it; check its permissions there")
+        (Status::Denied, action) => denied(f, action),
+        (Status::Full, _) => {
+            f.write_str("no space is left at the server, or none for this client; make room there")
         }
-        (Status::Denied, Action::Exit) => f.write_str("this client may not stop the server"),
-        (Status::Denied, _) => {
-            f.write_str("the server may not write there; check the directory's permissions")
-        }
-        (Status::Full, _) => f.write_str("no space is left at the server; make room there"),
         (Status::ReadOnly, _) => f.write_str("the server's file system is mounted read-only"),
         (Status::BadName | Status::Unnameable, _) => {
             f.write_str("the server's file system cannot hold that name; choose another")
@@ -73,6 +75,26 @@ pub(super) fn remote(
         (Status::Io, _) => f.write_str("the server's disk gave an error; its log says more"),
         (Status::Corrupt, _) => f.write_str("the content did not verify; try again"),
         (Status::Stalled, _) => f.write_str("too little of it moved for too long; try again"),
+    }
+}
+
+/// Says why `action` is not allowed. Which of its reasons it is the server does not say.
+fn denied(f: &mut fmt::Formatter<'_>, action: &Action) -> fmt::Result {
+    let role = "this client's role at the server does not allow it";
+    match action {
+        Action::Get(_) | Action::List(_) => {
+            write!(f, "{role}, or the server itself may not read it: check the permissions there")
+        }
+        Action::Put(_) | Action::Rename(..) => {
+            write!(f, "{role}, or the server itself may not write there: check the permissions")
+        }
+        Action::Exit | Action::Invite => {
+            write!(f, "{role}: that takes the role admin, in authorized_clients there")
+        }
+        Action::Join(_) => f.write_str(
+            "the server does not take the ticket: it was used before, its time is over, or the \
+             server was started again since; ask for another",
+        ),
     }
 }
 

@@ -12,11 +12,12 @@ use std::{
 
 use gannet_protocol::{Entry, Name};
 
-use super::{prompt, script, terminal::Terminal};
+use super::{prompt, script};
 use crate::{
     directory::LocalDirectory,
     errors::Error,
     session::{Session, TICK},
+    terminal::Terminal,
 };
 
 /// How long a user waits for names after a Tab before it feels stuck.

@@ -5,7 +5,6 @@ mod input;
 mod line;
 mod prompt;
 mod script;
-mod terminal;
 mod words;
 
 use std::path::PathBuf;
@@ -131,7 +130,7 @@ impl Menu {
     fn run(&self, verb: &Verb) -> Step {
         let Self { session, input, .. } = self;
         let mut ask = |transfers| {
-            let answer = input.next(session, Ask::Answer(question::text(transfers)))?;
+            let answer = input.next(session, Ask::Answer(question::stop(transfers)))?;
             Ok(matches!(answer, Next::Line(line) if question::is_yes(&line)))
         };
         let ask: Option<AskToStop<'_>> = if input.is_interactive() { Some(&mut ask) } else { None };

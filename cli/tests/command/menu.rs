@@ -10,12 +10,13 @@ fn open(server: &Server, here: &Here) -> Terminal {
     menu
 }
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 11] = [
     "get NAME [LOCAL]",
     "put FILE [REMOTE]",
     "rename OLD NEW",
     "list [DIR]",
     "exit",
+    "invite [OPTIONS]",
     "help [COMMAND]",
     "quit",
     "lcd DIR",

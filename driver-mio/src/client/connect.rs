@@ -133,6 +133,7 @@ fn attempt(
     let fate = Arc::new(OnceLock::new());
     let worker = Worker::new(remote, orders, Arc::clone(&fate));
     let mut event_loop = EventLoop::new(Socket::connect(remote)?, config, worker)?;
+    event_loop.start()?;
     let line = Line::new(commands, event_loop.waker(), remote, fate);
     let until = event_loop.now() + patience;
     let now = event_loop.now();

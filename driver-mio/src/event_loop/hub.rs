@@ -1,6 +1,6 @@
 //! What a role works with: the endpoint, the bodies on their way, and the disk's threads.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, io};
 
 use gannet_protocol::{
     BodyId, ConnectionHandle, Endpoint, Event, ExchangeId, Instant, Misuse, Opened, Reply, Request,
@@ -43,6 +43,14 @@ pub(super) enum Over {
 impl<D: Send + 'static> Hub<D> {
     pub(super) fn new(endpoint: Endpoint, disk: Disk<Work<D>>) -> Self {
         Self { endpoint, transfers: Transfers::new(), disk, bodies: BTreeMap::new() }
+    }
+
+    /// Starts the disk's threads.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(super) fn start(&mut self) -> io::Result<()> {
+        self.disk.start()
     }
 
     /// The commands of a connection, while it lives.

@@ -63,14 +63,14 @@ pub(crate) struct EventLoop<R: Role> {
 }
 
 impl<R: Role> EventLoop<R> {
-    /// Makes the loop of `socket`. It turns when it is told to, on whatever thread.
+    /// Makes the loop of `socket`. It turns when it is told to, on whatever thread, once it was started.
     pub(crate) fn new(mut socket: Socket, config: Config, role: R) -> io::Result<Self> {
         let poll = Poll::new()?;
         socket.register(poll.registry(), SOCKET)?;
         let timer = Timer::new(poll.registry(), TIMER)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
         let disk_waker = Arc::clone(&waker);
-        let disk = Disk::new(Arc::new(move || wake(&disk_waker)))?;
+        let disk = Disk::new(Arc::new(move || wake(&disk_waker)));
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(io::Error::other)?;
         Ok(Self {
@@ -88,6 +88,14 @@ impl<R: Role> EventLoop<R> {
             hub: Hub::new(Endpoint::new(config, seed), disk),
             role,
         })
+    }
+
+    /// Starts the disk's threads.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(crate) fn start(&mut self) -> io::Result<()> {
+        self.hub.start()
     }
 
     /// What ends a wait, from any thread.

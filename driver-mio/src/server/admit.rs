@@ -21,8 +21,8 @@ impl Serving {
             return hub.session(connection).is_some();
         }
         let Some(session) = hub.session(connection) else { return false };
-        let (remote, key) = (session.remote(), session.peer_key());
-        self.peers.add(connection, remote, key);
+        let key = session.peer_key();
+        let remote = self.peers.add(connection, session.remote(), key);
         match self.gate.admit(now, key.as_ref(), self.peers.strangers()) {
             Admission::Welcome => {
                 if let Some(key) = key {

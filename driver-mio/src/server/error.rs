@@ -14,7 +14,7 @@ pub enum ServerError {
         /// Why.
         error: io::Error,
     },
-    /// The address cannot be bound, or the system has nothing left to serve it with: no thread, no timer.
+    /// The address cannot be bound, or the system has nothing left to serve it with: no timer, no randomness.
     Bind {
         /// Which.
         address: SocketAddr,

@@ -69,7 +69,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the root, reads the list of clients and binds the socket.
+    /// Opens the root, reads the list of clients and binds the socket. No thread is started before it [`run`](Self::run)s, so
+    /// that the process can be confined in between.
     ///
     /// # Errors
     /// [`ServerError`]
@@ -111,8 +112,9 @@ impl Server {
     /// Serves until it is told to stop, by a client or by its [`Stopper`]; logs a line for every request.
     ///
     /// # Errors
-    /// The system can wait for nothing any more.
+    /// The system gives no thread, or can wait for nothing any more.
     pub fn run(mut self) -> io::Result<()> {
+        self.event_loop.start()?;
         while !self.event_loop.role().is_over() {
             self.event_loop.turn()?;
         }

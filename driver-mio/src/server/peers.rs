@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
 };
 
 use gannet_protocol::{ConnectionHandle, ExchangeId, Instant, PublicKey};
@@ -31,17 +31,18 @@ struct Peer {
 }
 
 impl Peers {
-    /// Adds a connection to the client that has proved to hold `key`.
+    /// Adds a connection to the client that has proved to hold `key`. Its address, as it is told in the log.
     pub(super) fn add(
         &mut self,
         connection: ConnectionHandle,
         remote: SocketAddr,
         key: Option<PublicKey>,
-    ) {
-        let stranger_until = None;
+    ) -> SocketAddr {
+        let (remote, stranger_until) = (of_one_family(remote), None);
         let (running, waiting) = (0, VecDeque::new());
         let peer = Peer { remote, key, stranger_until, running, closing: false, waiting };
         self.0.entry(connection).or_insert(peer);
+        remote
     }
 
     /// The key that the client has proved to hold; none on a plain connection.
@@ -154,5 +155,14 @@ impl Peers {
     /// All requests that wait.
     pub(super) fn waiting(&self) -> Vec<ExchangeId> {
         self.0.values().flat_map(|peer| peer.waiting.iter().copied()).collect()
+    }
+}
+
+/// An IPv4 client's address as such, and not as a socket of both families tells it.
+fn of_one_family(remote: SocketAddr) -> SocketAddr {
+    match remote.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, remote.port()),
+        // It may have a scope.
+        IpAddr::V6(_) => remote,
     }
 }

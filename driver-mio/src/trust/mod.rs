@@ -24,7 +24,7 @@ pub use access::Access;
 pub use authorized::{
     Authorized, AuthorizedClients, AuthorizedError, BadLine, ClientList, Standing, authorize,
 };
-pub use expectation::{Expectation, Judgement, NamedAnother};
+pub use expectation::{NamedAnother, expected};
 pub use host_port::{BadHostPort, HostPort};
 pub use identity::{IdentityError, SecretKey};
 pub use invitations::{

@@ -25,7 +25,7 @@ const INITIAL_RTT: Duration = Duration::from_millis(333);
 /// (RFC 9000, section 8.1).
 const AMPLIFICATION: u64 = 3;
 /// Least bytes that are worth a packet to such an address: an acknowledgement and a challenge fit.
-const MIN_ALLOWANCE: u64 = 128;
+pub(super) const MIN_ALLOWANCE: u64 = 128;
 /// Path responses that wait to be sent.
 const MAX_RESPONSES: usize = 3;
 

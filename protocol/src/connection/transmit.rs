@@ -4,7 +4,7 @@ use super::{
     Connection, State,
     handshake::Handshake,
     packet::{self, Batch, PacketBuilder},
-    path::{Challenge, EcnState},
+    path::{Challenge, EcnState, MIN_ALLOWANCE},
 };
 use crate::{
     Ecn, Event, Instant, Protect, Source, Transmit, Unread,
@@ -26,6 +26,9 @@ const QUIET_PACKETS: u32 = 8;
 /// The last packet numbers are for CLOSE: as many as it is sent, what one batch or call may use up, and as many again that
 /// may be left out.
 const RESERVED_NUMBERS: u64 = 2 * (super::MAX_CLOSES as u64 + packet::MAX_SEGMENTS as u64);
+
+/// Bytes of a CLOSE frame: its type and a code.
+const LONGEST_CLOSE: usize = 9;
 
 /// What was written into a packet so far.
 #[derive(Debug, Default)]
@@ -113,9 +116,17 @@ impl Connection {
         }
         let code = closing.code.code();
         let number = self.recovery.next_number();
-        let buf = out.get_mut(..MIN_DATAGRAM)?;
+        // An address that is not validated gets no more.
+        let buf = out.get_mut(..MIN_ALLOWANCE as usize)?;
         let tag_len = self.protection.tag_len();
         let mut builder = PacketBuilder::new(buf, self.peer_id, number, tag_len)?;
+        if self.acks.due().is_some() {
+            // What the peer does not hear now it never hears: it would take what arrived for lost.
+            let room = builder.room().saturating_sub(LONGEST_CLOSE);
+            builder.frame(|w| {
+                self.acks.write(now, w, room);
+            });
+        }
         builder.frame(|w| frame::write_close(w, code));
         let len = builder.seal(&mut self.protection)?;
         self.commit(now, len, &Draft::default());

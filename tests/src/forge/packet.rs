@@ -21,7 +21,7 @@ pub const DATA: u8 = 7;
 pub const MIN_DATAGRAM: usize = 1200;
 
 /// Bytes before the frames of a DATA packet: type, connection id, number.
-const DATA_HEADER: usize = 17;
+pub(super) const DATA_HEADER: usize = 17;
 /// Bytes of the checksum.
 const CHECKSUM: usize = 4;
 
@@ -77,9 +77,8 @@ pub fn data(to: u64, number: u64, frames: &[Frame]) -> Vec<u8> {
 #[must_use]
 pub fn data_parts(packet: &[u8]) -> Option<(u64, u64, Vec<Frame>)> {
     let all = frames(packet)?.collect();
-    let to = packet.get(1..9)?.try_into().ok()?;
-    let number = packet.get(9..DATA_HEADER)?.try_into().ok()?;
-    Some((u64::from_be_bytes(to), u64::from_be_bytes(number), all))
+    let (to, number) = data_header(packet)?;
+    Some((to, number, all))
 }
 
 /// The frames of an intact DATA packet, as far as they can be read.
@@ -87,8 +86,23 @@ pub fn frames(packet: &[u8]) -> Option<impl Iterator<Item = Frame>> {
     if packet.first() != Some(&DATA) || !is_intact(packet) {
         return None;
     }
-    let mut rest = packet.get(DATA_HEADER..packet.len() - CHECKSUM)?;
-    Some(std::iter::from_fn(move || if rest.is_empty() { None } else { Frame::read(&mut rest) }))
+    Some(all_frames(packet.get(DATA_HEADER..packet.len() - CHECKSUM)?))
+}
+
+/// The frames that stand in `bytes`, as far as they can be read.
+pub(super) fn all_frames(mut bytes: &[u8]) -> impl Iterator<Item = Frame> {
+    std::iter::from_fn(move || if bytes.is_empty() { None } else { Frame::read(&mut bytes) })
+}
+
+/// The receiver and the number of a DATA packet, which everybody can read.
+#[must_use]
+pub fn data_header(packet: &[u8]) -> Option<(u64, u64)> {
+    if packet.first() != Some(&DATA) {
+        return None;
+    }
+    let to = packet.get(1..9)?.try_into().ok()?;
+    let number = packet.get(9..DATA_HEADER)?.try_into().ok()?;
+    Some((u64::from_be_bytes(to), u64::from_be_bytes(number)))
 }
 
 /// A hello of any version.

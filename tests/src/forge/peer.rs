@@ -6,11 +6,13 @@ use std::{
     rc::Rc,
 };
 
+use gannet_protocol::crypto::Identity;
+
 use super::{
     frame::Frame,
+    keying::{Answering, Greeting, Mode, Protection, server_identity},
     packet::{
-        ANSWER, FINISH, HELLO, Parameters, cookie_of, data, data_parts, handshake,
-        handshake_payload, hello_with,
+        ANSWER, FINISH, HELLO, Parameters, cookie_of, handshake, handshake_payload, hello_with,
     },
 };
 use crate::world::{ClientId, Direction, World};
@@ -81,6 +83,7 @@ pub struct ForgedClient {
     pub server: u64,
     /// The number of its next packet.
     pub number: u64,
+    protection: RefCell<Protection>,
 }
 
 impl ForgedClient {
@@ -91,7 +94,32 @@ impl ForgedClient {
     pub fn connect(world: &mut World, address: SocketAddr, parameters: &Parameters) -> Self {
         let server = Self::greet(world, address).expect("an answer");
         world.spoof(address, &finish(server, parameters));
-        Self { address, server, number: 0 }
+        Self::plain(address, server)
+    }
+
+    /// The same with a server of [`Mode::world`].
+    ///
+    /// # Panics
+    /// If the server does not answer.
+    pub fn connect_in(
+        mode: Mode,
+        world: &mut World,
+        address: SocketAddr,
+        parameters: &Parameters,
+    ) -> Self {
+        let greeting = Greeting::new(mode, 77);
+        world.spoof(address, greeting.hello());
+        let answers = world.take_strays(address);
+        let read = answers.iter().find_map(|packet| greeting.read(packet, parameters));
+        let (server, finish, protection) = read.expect("an answer");
+        world.spoof(address, &finish);
+        Self { address, server, number: 0, protection: RefCell::new(protection) }
+    }
+
+    /// A client that a plain server answered with this id.
+    #[must_use]
+    pub const fn plain(address: SocketAddr, server: u64) -> Self {
+        Self { address, server, number: 0, protection: RefCell::new(Protection::Plain) }
     }
 
     /// Says hello, with a cookie if the server asks for one; gives the id that the server answers with.
@@ -108,7 +136,7 @@ impl ForgedClient {
     /// A packet of these frames, not sent.
     pub fn packet(&mut self, frames: &[Frame]) -> Vec<u8> {
         self.number += 1;
-        data(self.server, self.number - 1, frames)
+        self.protection.get_mut().seal(self.server, self.number - 1, frames)
     }
 
     /// Sends a packet of these frames.
@@ -120,7 +148,9 @@ impl ForgedClient {
     /// What came since the last time: number and frames of each packet.
     pub fn receive(&self, world: &mut World) -> Vec<(u64, Vec<Frame>)> {
         let packets = world.take_strays(self.address);
-        packets.iter().filter_map(|p| data_parts(p)).map(|(_, n, frames)| (n, frames)).collect()
+        let mut protection = self.protection.borrow_mut();
+        let opened = packets.iter().filter_map(|packet| protection.open(packet));
+        opened.map(|(_, number, frames)| (number, frames)).collect()
     }
 
     /// The code of the CLOSE that came since the last time, if one did.
@@ -143,6 +173,8 @@ pub struct ForgedServer {
     id: u64,
     /// The number of its next packet.
     pub number: u64,
+    /// Once the client has confirmed.
+    protection: RefCell<Option<Protection>>,
 }
 
 impl ForgedServer {
@@ -150,31 +182,58 @@ impl ForgedServer {
     pub fn replace(world: &mut World, client: ClientId) -> Self {
         let heard = Rc::new(RefCell::new(Vec::new()));
         let ear = Rc::clone(&heard);
+        let address = world.address(client);
         world.set_filter(move |passing| {
-            if passing.direction == Direction::Up {
+            if passing.direction == Direction::Up && passing.from == address {
                 ear.borrow_mut().push(passing.payload.to_vec());
             }
-            false
+            passing.from != address && passing.to != address
         });
-        Self { client, heard, id: 0, number: 0 }
+        Self { client, heard, id: 0, number: 0, protection: RefCell::new(None) }
     }
 
-    /// Answers the client's hello as `parameters` have it.
+    /// Answers the client's hello as `parameters` have it, in its mode, as the server of [`Mode::world`].
     ///
     /// # Panics
     /// If there is none.
     pub fn answer(&mut self, world: &mut World, parameters: &Parameters) {
+        self.answer_as(world, parameters, &server_identity());
+    }
+
+    /// The same as somebody else.
+    ///
+    /// # Panics
+    /// If there is no hello.
+    pub fn answer_as(&mut self, world: &mut World, parameters: &Parameters, identity: &Identity) {
         world.run_for(std::time::Duration::from_millis(1));
         let hello = self.heard.borrow().iter().find(|p| p.first() == Some(&HELLO)).cloned();
         let hello = hello.expect("a hello");
         self.id = u64::from_be_bytes(hello[14..22].try_into().expect("an id"));
-        world.spoof_down(self.client, &answer(&hello, 99, parameters));
+        let answering = Answering::new(&hello, 99, parameters, identity);
+        world.spoof_down(self.client, answering.packet());
+        *self.protection.get_mut() = answering.finish(&self.heard.borrow());
+    }
+
+    /// The id that the client chose, once it was answered.
+    #[must_use]
+    pub const fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// A packet of these frames, not sent.
+    ///
+    /// # Panics
+    /// If the client has not confirmed.
+    pub fn packet(&mut self, frames: &[Frame]) -> Vec<u8> {
+        self.number += 1;
+        let protection = self.protection.get_mut().as_mut().expect("the client confirmed");
+        protection.seal(self.id, self.number - 1, frames)
     }
 
     /// Sends a packet of these frames.
     pub fn send(&mut self, world: &mut World, frames: &[Frame]) {
-        self.number += 1;
-        world.spoof_down(self.client, &data(self.id, self.number - 1, frames));
+        let packet = self.packet(frames);
+        world.spoof_down(self.client, &packet);
     }
 
     /// What came since the last time.
@@ -185,6 +244,12 @@ impl ForgedServer {
     /// The frames that came since the last time.
     pub fn frames(&self) -> Vec<Frame> {
         let packets = self.receive();
-        packets.iter().filter_map(|packet| data_parts(packet)).flat_map(|(_, _, f)| f).collect()
+        let mut protection = self.protection.borrow_mut();
+        let Some(protection) = protection.as_mut() else { return Vec::new() };
+        packets
+            .iter()
+            .filter_map(|packet| protection.open(packet))
+            .flat_map(|(_, _, f)| f)
+            .collect()
     }
 }

@@ -157,7 +157,7 @@ impl Pair {
             let mut sent = Vec::new();
             side.drain(now, &mut sent);
             for packet in sent.into_iter().filter(|packet| packet.to == peer) {
-                *last = data_header(&packet.bytes).unwrap_or(*last);
+                *last = forge::data_header(&packet.bytes).unwrap_or(*last);
                 if wire.len() < MAX_WIRE {
                     wire.push(packet);
                 }
@@ -305,14 +305,4 @@ fn moved(address: SocketAddr, port: bool) -> SocketAddr {
         }
         _ => SocketAddr::new(address.ip(), address.port().wrapping_add(1).max(1)),
     }
-}
-
-/// The receiver and the number of a DATA packet.
-fn data_header(packet: &[u8]) -> Option<(u64, u64)> {
-    if packet.first() != Some(&forge::DATA) {
-        return None;
-    }
-    let receiver = packet.get(1..9)?.try_into().ok()?;
-    let number = packet.get(9..17)?.try_into().ok()?;
-    Some((u64::from_be_bytes(receiver), u64::from_be_bytes(number)))
 }

@@ -9,17 +9,29 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{Process, Ran, Terminal};
+use super::{Process, Ran, Terminal, User};
 
-/// A client's current directory, and a home for its history.
+/// A client's current directory, its user, and a home for its history.
 pub(crate) struct Here {
     directory: TempDir,
     state: TempDir,
+    user: User,
 }
 
 impl Here {
+    /// Of the usual user, whom servers let in that say nothing else.
     pub(crate) fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap(), state: tempfile::tempdir().unwrap() }
+        Self::of(User::usual())
+    }
+
+    /// Of a user.
+    pub(crate) fn of(user: User) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        Self { directory, state: tempfile::tempdir().unwrap(), user }
+    }
+
+    pub(crate) fn user(&self) -> &User {
+        &self.user
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -52,6 +64,7 @@ impl Here {
             .args(arguments)
             .current_dir(self.path())
             .env("XDG_STATE_HOME", self.state())
+            .env("GANNET_CONFIG", self.user.config())
             .env("TERM", "xterm")
             .env_remove("GANNET_LOG");
         command

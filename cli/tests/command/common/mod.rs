@@ -1,10 +1,11 @@
-//! What the tests run: a server, a client's directory, a terminal, a slow link.
+//! What the tests run: a server, a client's directory, a user's keys, a terminal, a slow link.
 
 mod here;
 mod process;
 mod server;
 mod slow;
 mod terminal;
+mod user;
 
 use std::{
     fs,
@@ -17,6 +18,7 @@ pub(crate) use process::{Process, Ran};
 pub(crate) use server::Server;
 pub(crate) use slow::Slow;
 pub(crate) use terminal::Terminal;
+pub(crate) use user::User;
 
 /// No test waits longer for anything: what is not there then will not come.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);

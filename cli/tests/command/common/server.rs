@@ -13,11 +13,14 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::DEADLINE;
+use super::{DEADLINE, User};
 
 /// A server that shares a temporary directory at a port of its own; killed when dropped.
 pub(crate) struct Server {
     root: TempDir,
+    /// What it keeps; held for as long as it runs.
+    _state: TempDir,
+    user: User,
     child: Child,
     address: SocketAddr,
     /// What it printed first.
@@ -35,18 +38,31 @@ impl Server {
 
     /// Starts one with more arguments.
     pub(crate) fn start_with(arguments: &[&str]) -> Self {
-        Self::launch(arguments, |_, command| std::mem::replace(command, Command::new("")))
+        Self::of(User::usual(), arguments)
+    }
+
+    /// Starts that of a user, with more arguments.
+    pub(crate) fn of(user: User, arguments: &[&str]) -> Self {
+        Self::launch(user, arguments, |_, command| std::mem::replace(command, Command::new("")))
     }
 
     /// Starts one by the command that `wrap` makes of its root and its own command.
     pub(crate) fn start_wrapped(wrap: impl FnOnce(&Path, &mut Command) -> Command) -> Self {
-        Self::launch(&[], wrap)
+        Self::launch(User::usual(), &[], wrap)
     }
 
-    fn launch(arguments: &[&str], wrap: impl FnOnce(&Path, &mut Command) -> Command) -> Self {
-        let root = tempfile::tempdir().unwrap();
+    fn launch(
+        user: User,
+        arguments: &[&str],
+        wrap: impl FnOnce(&Path, &mut Command) -> Command,
+    ) -> Self {
+        let (root, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let mut command = Command::new(env!("CARGO_BIN_EXE_gannet"));
         command.args(["server", "0", "--root"]).arg(root.path()).args(arguments);
+        if !arguments.contains(&"--listen") {
+            command.args(["--listen", "127.0.0.1"]);
+        }
+        command.env("GANNET_CONFIG", user.config()).env("XDG_STATE_HOME", state.path());
         command.env_remove("GANNET_LOG");
         let mut child = wrap(root.path(), &mut command)
             .stdin(Stdio::null())
@@ -63,7 +79,17 @@ impl Server {
             .and_then(|rest| rest.split(',').next())
             .and_then(|address| address.parse().ok())
             .unwrap_or_else(|| panic!("no address in {announcement:?}"));
-        Self { root, child, address, announcement, stdout, log, logged: String::new() }
+        let logged = String::new();
+        Self { root, _state: state, user, child, address, announcement, stdout, log, logged }
+    }
+
+    pub(crate) fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

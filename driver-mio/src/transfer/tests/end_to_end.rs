@@ -40,7 +40,8 @@ pub(super) struct Ends {
 impl Ends {
     pub(super) fn new(limits: &Limits) -> Self {
         let (wake, woken) = mpsc::channel();
-        let disk = Disk::new(Arc::new(move || wake.send(()).unwrap_or_default())).unwrap();
+        let mut disk = Disk::new(Arc::new(move || wake.send(()).unwrap_or_default()));
+        disk.start().unwrap();
         Self {
             sender: Transfers::with_limits(limits),
             receiver: Transfers::with_limits(limits),

@@ -106,7 +106,7 @@ impl AuthorizedClients {
         if more > 0 {
             log::warn!(target: "gannet::trust", "{more} more lines of {path} grant nothing");
         }
-        log::info!(target: "gannet::trust", "{path} was read again: {} clients", self.list.len());
+        log::info!(target: "gannet::trust", "{path} was read again, clients in it: {}", self.list.len());
     }
 
     /// What the list says of `key`, as of the last [`refresh`](Self::refresh).

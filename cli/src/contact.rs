@@ -1,0 +1,146 @@
+//! Making contact with a server: as whom, and whether it is the right one.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use gannet_driver_mio::{
+    client::{Client, ClientOptions, ConnectError},
+    security::ClientSecurity,
+    trust::{self, HostPort, KnownServers, SecretKey},
+};
+use gannet_protocol::{Expected, PublicKey};
+
+use crate::{
+    args::Connecting,
+    errors::{Error, TrustError},
+    question,
+    settings::{Settings, own_key},
+};
+
+/// Connects, if the server is the right one; also gives the key by which it knows us, if by any.
+///
+/// # Errors
+/// [`Error::Connect`], [`Error::Trust`], [`Error::Stdio`]
+pub(crate) fn connect(
+    server: &HostPort,
+    connecting: Connecting,
+    settings: &Settings,
+) -> Result<(Client, Option<PublicKey>), Error> {
+    let timeout = connecting.timeout.connect_timeout;
+    if connecting.plain {
+        let client = dial(server, timeout, ClientSecurity::Plain)?;
+        return Ok((client, None));
+    }
+    let book = AddressBook::open(settings)?;
+    let client = book.reach(server, connecting.server_key, timeout, |key| {
+        if connecting.accept_new {
+            settings.console.note(format_args!("{server} is known by {key} from now on"));
+            return Ok(());
+        }
+        if !question::can_be_answered() {
+            return Err(TrustError::FirstContact { server: server.clone(), key: *key }.into());
+        }
+        match question::on_terminal(&question::first_contact(server, key)) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(TrustError::Declined.into()),
+            Err(error) => Err(Error::Stdio(error)),
+        }
+    })?;
+    Ok((client, Some(book.own())))
+}
+
+/// Our own key, and those of the servers that were met.
+#[derive(Debug)]
+pub(crate) struct AddressBook {
+    key: Arc<SecretKey>,
+    known: KnownServers,
+    file: PathBuf,
+}
+
+impl AddressBook {
+    /// Reads both.
+    ///
+    /// # Errors
+    /// [`Error::Trust`]
+    pub(crate) fn open(settings: &Settings) -> Result<Self, Error> {
+        let paths = settings.paths()?;
+        let key = own_key(&paths)?;
+        let file = paths.known_servers();
+        let known = KnownServers::load(&file).map_err(TrustError::KnownServers)?;
+        Ok(Self { key, known, file })
+    }
+
+    /// The key by which servers know us.
+    pub(crate) fn own(&self) -> PublicKey {
+        self.key.public()
+    }
+
+    /// Connects to `server`. If its user says that it has the key `named`, no other will do. Of a server that is met for the
+    /// first time nothing is asked before `accept` lets it be and its key is stored.
+    ///
+    /// # Errors
+    /// [`Error::Connect`], [`Error::Trust`], and what `accept` says.
+    pub(crate) fn reach(
+        &self,
+        server: &HostPort,
+        named: Option<PublicKey>,
+        timeout: Duration,
+        accept: impl FnOnce(&PublicKey) -> Result<(), Error>,
+    ) -> Result<Client, Error> {
+        let mut expected = trust::expected(server, self.own(), named, &self.known)
+            .map_err(|error| TrustError::NamedAnother { error, file: self.file.clone() })?;
+        let result = match self.dial(server, timeout, expected) {
+            Err(Error::Connect { error: ConnectError::UnknownKey { key, .. }, .. }) => {
+                accept(&key)?;
+                self.remember(server, &key)?;
+                expected.known = Some(key);
+                self.dial(server, timeout, expected)
+            }
+            result => result,
+        };
+        result.map_err(|error| match error {
+            Error::Connect { error: ConnectError::WrongKey { key, .. }, .. } => {
+                self.wrong(server, key, named).into()
+            }
+            error => error,
+        })
+    }
+
+    /// Stores the key of a server.
+    ///
+    /// # Errors
+    /// [`TrustError::KnownServers`]
+    pub(crate) fn remember(&self, server: &HostPort, key: &PublicKey) -> Result<(), Error> {
+        trust::remember(&self.file, server, key).map_err(|e| TrustError::KnownServers(e).into())
+    }
+
+    fn dial(
+        &self,
+        server: &HostPort,
+        timeout: Duration,
+        expected: Expected,
+    ) -> Result<Client, Error> {
+        dial(server, timeout, ClientSecurity::Sealed { key: Arc::clone(&self.key), expected })
+    }
+
+    fn wrong(&self, server: &HostPort, key: PublicKey, named: Option<PublicKey>) -> TrustError {
+        let server = server.clone();
+        match (named, self.known.pin(&server)) {
+            (Some(named), _) => TrustError::NotNamed { server, key, named },
+            (None, pin) => {
+                let line = pin.map(|pin| pin.line);
+                TrustError::Changed { server, key, file: self.file.clone(), line }
+            }
+        }
+    }
+}
+
+fn dial(server: &HostPort, timeout: Duration, security: ClientSecurity) -> Result<Client, Error> {
+    let plain = matches!(security, ClientSecurity::Plain);
+    let mut options = ClientOptions::new(security);
+    options.connect_timeout = timeout;
+    Client::connect(server.host(), server.port(), &options).map_err(|error| Error::Connect {
+        server: server.clone(),
+        plain,
+        error,
+    })
+}
