@@ -53,6 +53,8 @@ pub struct ClientOptions {
     pub security: ClientSecurity,
     /// The cryptography of sealed connections.
     pub crypto: Provider,
+    /// Whether a file that is stored survives a power failure. Default true; without, it may be stored sooner.
+    pub sync: bool,
 }
 
 impl ClientOptions {
@@ -64,6 +66,7 @@ impl ClientOptions {
             congestion: CongestionKind::default(),
             security,
             crypto: Provider::default(),
+            sync: true,
         }
     }
 }

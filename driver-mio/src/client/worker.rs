@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    path::Path,
     sync::{
         Arc, OnceLock,
         mpsc::{Receiver, Sender, TryRecvError},
@@ -10,12 +11,12 @@ use std::{
 
 use gannet_protocol::{
     BodyId, BodyLen, CloseCode, CloseReason, ConnectionHandle, Event, ExchangeId, Expected,
-    Instant, Misuse, Reply, Stats, Status,
+    Instant, Meta, Misuse, Reply, Stats, Status,
 };
 
 use crate::{
     event_loop::{self, Outcome, Role},
-    files::{Partial, SourceFile},
+    files::{Keeper, Owner, Partial, Placing, SourceFile, local_target},
     security::ClientSecurity,
 };
 
@@ -38,6 +39,7 @@ const COMMANDS: usize = 256;
 #[derive(Debug)]
 pub(super) struct Worker {
     remote: SocketAddr,
+    keeper: Keeper,
     connection: Option<ConnectionHandle>,
     commands: Receiver<Command>,
     phase: Phase,
@@ -66,11 +68,13 @@ pub(super) enum Opened {
 impl Worker {
     pub(super) fn new(
         remote: SocketAddr,
+        keeper: Keeper,
         commands: Receiver<Command>,
         fate: Arc<OnceLock<Lost>>,
     ) -> Self {
         Self {
             remote,
+            keeper,
             connection: None,
             commands,
             phase: Phase::Connecting { until: Instant::ZERO },
@@ -221,7 +225,10 @@ impl Worker {
                 }
                 hub.transfers.receive_file(body, &meta);
                 let path = to.clone();
-                let job = move || Opened::Partial(exchange, Partial::create_local(&path, meta.len));
+                let peer =
+                    hub.session(exchange.connection()).and_then(|session| session.peer_key());
+                let owner = self.keeper.of(peer);
+                let job = move || Opened::Partial(exchange, begin(&path, owner, &meta));
                 if let Err(status) = hub.submit(job) {
                     self.fail_here(hub, number, status);
                 }
@@ -376,7 +383,7 @@ impl Role for Worker {
                     *hash = Some(read);
                 }
             }
-            Outcome::Stored { len, hash } => {
+            Outcome::Stored { len, hash, .. } => {
                 task.fetched(now, len, hash);
                 hub.finish(exchange);
                 self.conclude(hub, exchange, number, Ok(()), Status::Io);
@@ -397,7 +404,7 @@ impl Role for Worker {
             Opened::Source(number, Ok(source)) => self.opened(hub, now, number, source),
             Opened::Source(number, Err(status)) => self.fail_here(hub, number, status),
             Opened::Partial(exchange, partial) => match hub.body(exchange) {
-                Some(body) => hub.transfers.open(body, partial),
+                Some(body) => hub.transfers.open(now, body, partial),
                 None => hub.discard(partial),
             },
         }
@@ -433,5 +440,15 @@ impl Role for Worker {
 
     fn poll_timeout(&self) -> Option<Instant> {
         self.phase.deadline().or_else(|| self.jobs.retry_at())
+    }
+}
+
+/// Prepares to receive a file that will stand on this machine as `path`. Blocks on the disk.
+fn begin(path: &Path, owner: Owner, meta: &Meta) -> Result<Partial, Status> {
+    let (root, name) = local_target(path)?;
+    let placing = Placing::Replace(name);
+    match root.claim(&placing, owner, meta.len)? {
+        Some(claim) => claim.begin(meta),
+        None => root.create_partial(&placing, meta.len),
     }
 }

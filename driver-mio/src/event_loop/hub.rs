@@ -128,6 +128,17 @@ impl<D: Send + 'static> Hub<D> {
         self.disk.submit(Pace::Quick, move || Work::Role(job()))
     }
 
+    /// Lets a disk's thread do what may take long, and of which nobody waits for the end.
+    pub(crate) fn tidy(&mut self, job: impl FnOnce() + Send + 'static) {
+        let job = move || {
+            job();
+            Work::Discarded
+        };
+        if self.disk.submit(Pace::Slow, job).is_err() {
+            log::debug!("there is too much to do to tidy up");
+        }
+    }
+
     /// Lets go of what may block in doing so: a file that is removed.
     pub(crate) fn discard(&mut self, thing: impl Send + 'static) {
         let job = move || {
@@ -139,10 +150,10 @@ impl<D: Send + 'static> Hub<D> {
     }
 
     /// The next result of a disk's thread for the role.
-    pub(super) fn next_done(&mut self) -> Option<D> {
+    pub(super) fn next_done(&mut self, now: Instant) -> Option<D> {
         loop {
             match self.disk.try_recv()? {
-                Work::Body(done) => self.transfers.handle_done(done),
+                Work::Body(done) => self.transfers.handle_done(now, done),
                 Work::Role(done) => return Some(done),
                 Work::Discarded => {}
             }
@@ -165,7 +176,9 @@ impl<D: Send + 'static> Hub<D> {
                     continue;
                 }
                 Output::Read { body, hash } => (body, Outcome::Read(hash)),
-                Output::Stored { body, len, hash } => (body, Outcome::Stored { len, hash }),
+                Output::Stored { body, len, hash, kept } => {
+                    (body, Outcome::Stored { len, hash, kept })
+                }
                 Output::Collected { body, bytes } => (body, Outcome::Collected(bytes)),
                 Output::Failed { body, status } => (body, Outcome::Failed(status)),
             };

@@ -22,7 +22,7 @@ use gannet_protocol::{Config, CongestionKind};
 
 use crate::{
     event_loop::EventLoop,
-    files::Root,
+    files::{Durability, Keeper, Root},
     security::{self, Provider, ServerSecurity},
     socket::Socket,
 };
@@ -47,6 +47,8 @@ pub struct ServerOptions {
     pub security: ServerSecurity,
     /// The cryptography of sealed connections.
     pub crypto: Provider,
+    /// Whether a file that is stored survives a power failure. Default true; without, it may be stored sooner.
+    pub sync: bool,
 }
 
 impl ServerOptions {
@@ -54,7 +56,7 @@ impl ServerOptions {
     #[must_use]
     pub fn new(root: PathBuf, listen: SocketAddr, security: ServerSecurity) -> Self {
         let (congestion, crypto) = (CongestionKind::default(), Provider::default());
-        Self { root, listen, congestion, security, crypto }
+        Self { root, listen, congestion, security, crypto, sync: true }
     }
 }
 
@@ -75,7 +77,7 @@ impl Server {
     /// # Errors
     /// [`ServerError`]
     pub fn bind(options: ServerOptions) -> Result<Self, ServerError> {
-        let ServerOptions { root: path, listen, congestion, security, crypto } = options;
+        let ServerOptions { root: path, listen, congestion, security, crypto, sync } = options;
         let root = Root::open(&path).map_err(|error| ServerError::Root { path, error })?;
         let bind_error = |error| ServerError::Bind { address: listen, error };
         let socket = Socket::bind(listen).map_err(bind_error)?;
@@ -84,6 +86,11 @@ impl Server {
         config.accept = true;
         config.epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         config.congestion = congestion;
+        let own = match &security {
+            ServerSecurity::Plain => None,
+            ServerSecurity::Sealed(trust) => Some(&*trust.key),
+        };
+        let keeper = Keeper::new(own);
         let gate = match security {
             ServerSecurity::Plain => Gate::Open,
             ServerSecurity::Sealed(trust) => {
@@ -92,7 +99,8 @@ impl Server {
             }
         };
         let mut event_loop =
-            EventLoop::new(socket, config, Serving::new(root, gate)).map_err(bind_error)?;
+            EventLoop::new(socket, config, Serving::new(root, keeper, gate)).map_err(bind_error)?;
+        event_loop.parts().0.transfers.set_durability(Durability::of(sync));
         let stopper = Stopper::new(event_loop.waker(), event_loop.role().stops());
         Ok(Self { event_loop, local, stopper })
     }

@@ -11,7 +11,7 @@ use gannet_protocol::{
 
 use crate::{
     event_loop::{self, Outcome, Role},
-    files::{Listing, Partial, Root, SourceFile},
+    files::{Keeper, Listing, Partial, Root, SourceFile},
     trust::{
         Invitation,
         policy::{Grant, Permitted, Store},
@@ -23,7 +23,7 @@ use super::{
     gate::{self, Gate},
     peers::Peers,
     stop::{Phase, Stops},
-    store,
+    store::{self, Wanted},
 };
 
 pub(super) type Hub = event_loop::Hub<Answer>;
@@ -32,6 +32,9 @@ pub(super) type Hub = event_loop::Hub<Answer>;
 #[derive(Debug)]
 pub(super) struct Serving {
     root: Arc<Root>,
+    keeper: Keeper,
+    /// When old partial files are looked for next.
+    next_sweep: Instant,
     pub(super) gate: Gate,
     pub(super) peers: Peers,
     /// Every request that is not over.
@@ -58,9 +61,11 @@ enum Found {
 }
 
 impl Serving {
-    pub(super) fn new(root: Root, gate: Gate) -> Self {
+    pub(super) fn new(root: Root, keeper: Keeper, gate: Gate) -> Self {
         Self {
             root: Arc::new(root),
+            keeper,
+            next_sweep: Instant::ZERO,
             gate,
             peers: Peers::default(),
             exchanges: BTreeMap::new(),
@@ -189,7 +194,6 @@ impl Serving {
         (below, max, store): (Option<Name>, Option<u64>, Store<'_>),
     ) -> Result<(), Status> {
         let Request::Put(Put { meta, .. }) = request else { return Err(Status::Unsupported) };
-        let len = meta.len;
         let others = self
             .exchanges
             .iter()
@@ -197,12 +201,10 @@ impl Serving {
             .filter_map(|(_, served)| served.claim())
             .filter(|(dir, _)| *dir == below.as_ref())
             .fold(0u64, |sum, (_, len)| sum.saturating_add(len));
-        let store = store.into_owned();
+        let owner = self.keeper.of(self.peers.key(exchange.connection()));
+        let wanted = Wanted { store: store.into_owned(), meta: *meta, owner, max, others };
         let root = Arc::clone(&self.root);
-        let prepare = move || {
-            let root = root.below(below.as_ref())?;
-            store::prepare(&root, &store, max, len, others)
-        };
+        let prepare = move || store::prepare(&root.below(below.as_ref())?, &wanted);
         hub.submit(move || Answer { exchange, found: Found::Partial(prepare()) })
     }
 
@@ -323,14 +325,21 @@ impl Serving {
         }
     }
 
-    fn receive(&mut self, hub: &mut Hub, exchange: ExchangeId, name: Name, partial: Partial) {
+    fn receive(
+        &mut self,
+        hub: &mut Hub,
+        now: Instant,
+        exchange: ExchangeId,
+        name: Name,
+        partial: Partial,
+    ) {
         let served = self.exchanges.get_mut(&exchange);
         let (Some(served), Some(body)) = (served, hub.body(exchange)) else {
             hub.discard(partial);
             return;
         };
         served.settle_name(name);
-        hub.transfers.open(body, Ok(partial));
+        hub.transfers.open(now, body, Ok(partial));
     }
 
     /// A file was received whole.
@@ -340,6 +349,16 @@ impl Serving {
             let reply = Reply::Stored(Stored { name: name.clone(), len, hash });
             self.answer(hub, now, exchange, reply, len);
         }
+    }
+
+    /// Looks for old partial files, if it is time.
+    fn sweep(&mut self, hub: &mut Hub, now: Instant) {
+        if now < self.next_sweep {
+            return;
+        }
+        self.next_sweep = now + store::SWEEP_EVERY;
+        let root = Arc::clone(&self.root);
+        hub.tidy(move || store::sweep(&root));
     }
 
     /// Begins the end: no new request is taken, and connections are closed as they become idle.
@@ -400,7 +419,7 @@ impl Role for Serving {
         outcome: Outcome,
     ) {
         match outcome {
-            Outcome::Stored { len, hash } => self.stored(hub, now, exchange, len, hash),
+            Outcome::Stored { len, hash, .. } => self.stored(hub, now, exchange, len, hash),
             Outcome::Failed(status) => self.fail(hub, now, exchange, status, 0),
             // What was read has yet to arrive; a server receives nothing into memory.
             Outcome::Read(_) | Outcome::Collected(_) => {}
@@ -412,7 +431,7 @@ impl Role for Serving {
         let failed = match found {
             Found::Source(source) => source.map(|source| self.open(hub, exchange, source)),
             Found::Partial(partial) => {
-                partial.map(|(name, partial)| self.receive(hub, exchange, name, partial))
+                partial.map(|(name, partial)| self.receive(hub, now, exchange, name, partial))
             }
             Found::Listing(listing) => listing.map(|listing| {
                 if let Ok(Some(body)) = hub.reply(exchange, Reply::Listing) {
@@ -438,6 +457,7 @@ impl Role for Serving {
         self.refuse_late_strangers(hub, now);
         self.look_again(hub, now);
         if self.phase == Phase::Serving {
+            self.sweep(hub, now);
             self.begin_waiting(hub, now);
             return;
         }
@@ -449,6 +469,8 @@ impl Role for Serving {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let look = self.gate.next_look().filter(|_| !self.peers.is_empty());
-        self.phase.deadline().into_iter().chain(self.peers.stranger_deadline()).chain(look).min()
+        let sweep = Some(self.next_sweep).filter(|_| self.phase == Phase::Serving);
+        let deadlines = [self.phase.deadline(), self.peers.stranger_deadline(), look, sweep];
+        deadlines.into_iter().flatten().min()
     }
 }

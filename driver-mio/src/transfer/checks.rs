@@ -22,6 +22,8 @@ pub(super) struct Checks {
     computed: BTreeMap<u64, Hash>,
     /// How many groups are what they must be.
     verified: u64,
+    /// What groups hash to that were there before, and of which the sender has not said anything.
+    kept: BTreeMap<u64, Hash>,
 }
 
 impl Checks {
@@ -34,16 +36,41 @@ impl Checks {
             expected: BTreeMap::new(),
             computed: BTreeMap::new(),
             verified: 0,
+            kept: BTreeMap::new(),
         }
     }
 
-    /// Takes what the sender says that a group must hash to.
+    /// Takes groups that were there before, and verified then; of a body of known length, of more than one group.
+    ///
+    /// # Errors
+    /// [`Status::Corrupt`] if the sender has said something else of one of them.
+    pub(super) fn keep(&mut self, groups: &BTreeMap<u64, Hash>) -> Result<(), Status> {
+        for (&index, &hash) in groups {
+            if self.expected.remove(&index).is_some_and(|expected| expected != hash) {
+                return Err(Status::Corrupt);
+            }
+            self.tree.insert_group(GroupHash { index, hash });
+            self.verified += 1;
+        }
+        self.kept.clone_from(groups);
+        Ok(())
+    }
+
+    /// Whether the group of this offset was there before.
+    pub(super) fn is_kept(&self, offset: u64) -> bool {
+        self.kept.contains_key(&(offset / self.group_len))
+    }
+
+    /// Takes what the sender says that a group must hash to, and tells if it does.
     ///
     /// # Errors
     /// [`Status::Corrupt`] if it does not, or there is no such group; [`Status::Overloaded`] if too many are told ahead.
-    pub(super) fn expect(&mut self, index: u64, hash: Hash) -> Result<(), Status> {
+    pub(super) fn expect(&mut self, index: u64, hash: Hash) -> Result<Option<GroupHash>, Status> {
+        if let Some(kept) = self.kept.get(&index) {
+            return if *kept == hash { Ok(None) } else { Err(Status::Corrupt) };
+        }
         if let Some(computed) = self.computed.remove(&index) {
-            return self.compare(computed, hash);
+            return self.compare(GroupHash { index, hash: computed }, hash).map(Some);
         }
         if let BodyLen::Known(len) = self.len
             && index >= len.div_ceil(self.group_len)
@@ -55,17 +82,22 @@ impl Checks {
         }
         match self.expected.insert(index, hash) {
             Some(before) if before != hash => Err(Status::Corrupt),
-            _ => Ok(()),
+            _ => Ok(None),
         }
     }
 
-    /// Takes what a piece of the body hashes to.
+    /// Takes what a piece of the body hashes to, and tells the group that is what it must be by that.
     ///
     /// # Errors
-    /// [`Status::Corrupt`] if that is not what it must.
-    pub(super) fn add(&mut self, start: u64, len: u64, hashed: Hashed) -> Result<(), Status> {
+    /// [`Status::Corrupt`] if it is not.
+    pub(super) fn add(
+        &mut self,
+        start: u64,
+        len: u64,
+        hashed: Hashed,
+    ) -> Result<Option<GroupHash>, Status> {
         let group = self.tree.insert(start, len, hashed);
-        group.map_or(Ok(()), |group| self.check(group))
+        group.map_or(Ok(None), |group| self.check(group))
     }
 
     /// Settles the length of a body of open length.
@@ -75,7 +107,7 @@ impl Checks {
     pub(super) fn end(&mut self, len: u64) -> Result<(), Status> {
         self.len = BodyLen::Known(len);
         let group = self.tree.end(len);
-        group.map_or(Ok(()), |group| self.check(group))
+        group.map_or(Ok(()), |group| self.check(group).map(drop))
     }
 
     /// The hash of the whole body, once every group is what it must be.
@@ -85,22 +117,23 @@ impl Checks {
         if all { self.tree.root() } else { None }
     }
 
-    fn check(&mut self, group: GroupHash) -> Result<(), Status> {
+    fn check(&mut self, group: GroupHash) -> Result<Option<GroupHash>, Status> {
         match self.expected.remove(&group.index) {
-            Some(expected) => self.compare(group.hash, expected),
+            Some(expected) => self.compare(group, expected).map(Some),
             None => {
                 self.computed.insert(group.index, group.hash);
-                Ok(())
+                Ok(None)
             }
         }
     }
 
-    fn compare(&mut self, computed: Hash, expected: Hash) -> Result<(), Status> {
-        if computed != expected {
+    fn compare(&mut self, computed: GroupHash, expected: Hash) -> Result<GroupHash, Status> {
+        if computed.hash != expected {
             return Err(Status::Corrupt);
         }
         self.verified += 1;
-        Ok(())
+        self.tree.settle(computed.index);
+        Ok(computed)
     }
 }
 
@@ -154,9 +187,27 @@ mod tests {
         assert_eq!(late.expect(1, groups[0]), Err(Status::Corrupt));
         let mut twice = Checks::new(BodyLen::Known(len));
         twice.expect(1, groups[1]).unwrap();
-        assert_eq!(twice.expect(1, groups[1]), Ok(()));
+        assert_eq!(twice.expect(1, groups[1]), Ok(None));
         assert_eq!(twice.expect(1, groups[0]), Err(Status::Corrupt));
         assert_eq!(twice.expect(3, groups[0]), Err(Status::Corrupt), "there is no such group");
+    }
+
+    #[test]
+    fn what_was_there_before_counts_unless_the_sender_says_otherwise() {
+        let (len, pieces, groups) = body();
+        let kept = BTreeMap::from([(0, groups[0]), (2, groups[2])]);
+        let mut checks = Checks::new(BodyLen::Known(len));
+        checks.expect(2, groups[2]).unwrap();
+        checks.keep(&kept).unwrap();
+        assert_eq!(checks.expect(0, groups[0]), Ok(None));
+        assert_eq!(checks.expect(1, groups[1]), Ok(None));
+        let verified = checks.add(pieces[1].0, pieces[1].1, pieces[1].2).unwrap();
+        assert_eq!(verified, Some(GroupHash { index: 1, hash: groups[1] }));
+        assert!(checks.root().is_some());
+        assert_eq!(checks.expect(0, groups[1]), Err(Status::Corrupt));
+        let mut early = Checks::new(BodyLen::Known(len));
+        early.expect(0, groups[1]).unwrap();
+        assert_eq!(early.keep(&kept), Err(Status::Corrupt));
     }
 
     #[test]

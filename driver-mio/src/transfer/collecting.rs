@@ -105,7 +105,7 @@ impl Collecting {
 
     fn note(&mut self, note: Note) -> Result<(), Status> {
         match note {
-            Note::Group { index, hash } => self.checks.expect(index, hash),
+            Note::Group { index, hash } => self.checks.expect(index, hash).map(drop),
             Note::End(end) if !end.stable => Err(Status::Changed),
             Note::End(end) => {
                 self.len = Some(end.len);

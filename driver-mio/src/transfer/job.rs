@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use gannet_protocol::{BLOCK_LEN, BodyId, End, FileTime, Mode, Status};
+use gannet_protocol::{BLOCK_LEN, BodyId, End, Status};
 
 use super::{
     buffers::{Buffer, Grant},
@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     disk::Pace,
-    files::{Partial, SourceFile, status_of},
-    hash::{Hashed, PieceHasher, hash_piece},
+    files::{Durability, JournalFile, Partial, SourceFile, Whole, publish, status_of},
+    hash::{GroupHash, Hashed, PieceHasher, hash_piece},
     sys::files::{read_exact_at, write_all_at},
 };
 
@@ -59,10 +59,14 @@ pub(super) enum Work {
     WritePieces { file: Arc<File>, start: u64, pieces: Vec<Piece>, backlog: Grant },
     /// Hash a block that was written in pieces.
     ReadBack { file: Arc<File>, start: u64, len: u64 },
-    /// Put a file in place.
-    Publish { partial: Partial, mode: Mode, modified: FileTime },
-    /// Remove a file that is not wanted any more.
-    Discard { partial: Partial },
+    /// Put files in place.
+    Publish(Batch),
+    /// Let go of a file that does not become whole, in which these groups are not written down yet.
+    Discard { partial: Partial, verified: Vec<GroupHash> },
+    /// Write down that groups are verified.
+    Record { journal: Arc<JournalFile>, groups: Vec<GroupHash> },
+    /// Make what is written durable.
+    Sync { file: Arc<File>, journal: Arc<JournalFile> },
     /// Hash what was received into memory.
     Hash { bytes: Vec<u8> },
 }
@@ -90,12 +94,30 @@ pub(super) enum Outcome {
         start: u64,
         written: Result<(), Status>,
     },
-    Published(Result<(), Status>),
+    Published(Published),
     Discarded,
+    Recorded,
+    Synced(Result<(), Status>),
     Hashed {
         bytes: Vec<u8>,
         hashes: Vec<Hashed>,
     },
+}
+
+/// Files that are whole.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) files: Vec<(BodyId, Whole)>,
+    pub(super) durability: Durability,
+    /// Whether there is one at a time of it.
+    pub(super) is_common: bool,
+}
+
+/// What came of a [`Batch`].
+#[derive(Debug)]
+pub(super) struct Published {
+    pub(super) files: Vec<(BodyId, Result<(), Status>)>,
+    pub(super) is_common: bool,
 }
 
 /// A span of a file that was read for the first time.
@@ -122,7 +144,7 @@ impl Job {
     /// How long it may take.
     pub(crate) fn pace(&self) -> Pace {
         match self.work {
-            Work::Publish { .. } => Pace::Slow,
+            Work::Publish(_) | Work::Sync { .. } => Pace::Slow,
             _ => Pace::Quick,
         }
     }
@@ -153,12 +175,17 @@ impl Job {
             Work::ReadBack { file, start, len } => {
                 Outcome::Written { start, len, hashed: read_back(&file, start, len) }
             }
-            Work::Publish { partial, mode, modified } => {
-                Outcome::Published(partial.publish(mode, modified))
-            }
-            Work::Discard { partial } => {
-                drop(partial);
+            Work::Publish(batch) => Outcome::Published(publish_all(batch)),
+            Work::Discard { partial, verified } => {
+                partial.let_go(&verified);
                 Outcome::Discarded
+            }
+            Work::Record { journal, groups } => {
+                journal.record(&groups);
+                Outcome::Recorded
+            }
+            Work::Sync { file, journal } => {
+                Outcome::Synced(journal.sync(&file).map_err(|error| status_of(&error)))
             }
             Work::Hash { bytes } => {
                 let blocks =
@@ -169,6 +196,13 @@ impl Job {
         };
         Done { body: self.body, outcome }
     }
+}
+
+fn publish_all(batch: Batch) -> Published {
+    let Batch { files, durability, is_common } = batch;
+    let (bodies, files): (Vec<_>, Vec<_>) = files.into_iter().unzip();
+    let results = publish(files, durability);
+    Published { files: bodies.into_iter().zip(results).collect(), is_common }
 }
 
 fn read(file: &SourceFile, start: u64, mut buffer: Buffer, last: bool) -> Result<ReadSpan, Status> {

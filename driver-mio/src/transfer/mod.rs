@@ -7,6 +7,7 @@ mod job;
 mod outbox;
 mod receivers;
 mod receiving;
+mod recording;
 mod senders;
 mod sending;
 mod stage;
@@ -16,7 +17,7 @@ mod tests;
 
 use std::io::Read;
 
-use gannet_protocol::{BodyId, FileDone, Hash, Meta, Note, Source, Status, Unread, Write};
+use gannet_protocol::{BodyId, FileDone, Hash, Instant, Meta, Note, Source, Status, Unread, Write};
 
 use self::{
     collecting::Collectors,
@@ -26,7 +27,7 @@ use self::{
     senders::Senders,
     streaming::Streams,
 };
-use crate::files::{Partial, SourceFile};
+use crate::files::{Durability, Partial, SourceFile};
 
 pub(crate) use job::{Done, Job};
 
@@ -108,6 +109,8 @@ pub(crate) enum Output {
         len: u64,
         /// The BLAKE3 hash of its content.
         hash: Hash,
+        /// Bytes of it that were there before.
+        kept: u64,
     },
     /// A body that was received into memory is verified.
     Collected {
@@ -116,8 +119,8 @@ pub(crate) enum Output {
         /// Its content.
         bytes: Vec<u8>,
     },
-    /// A body cannot be sent or received: for [`gannet_protocol::Session::fail`]. Nothing else follows of it, and nothing is left of its
-    /// partial file once the jobs have run.
+    /// A body cannot be sent or received: for [`gannet_protocol::Session::fail`]. Nothing else follows of it; once the jobs have run,
+    /// nothing is left of its partial file but what can be gone on with.
     Failed {
         /// Which body.
         body: BodyId,
@@ -130,6 +133,11 @@ impl Transfers {
     /// Makes a table without bodies.
     pub(crate) fn new() -> Self {
         Self::with_limits(&Limits::default())
+    }
+
+    /// Settles what files survive once they are stored.
+    pub(crate) fn set_durability(&mut self, durability: Durability) {
+        self.out.durability = durability;
     }
 
     fn with_limits(limits: &Limits) -> Self {
@@ -165,9 +173,9 @@ impl Transfers {
     }
 
     /// Tells where the file that is received goes, or why it cannot be written.
-    pub(crate) fn open(&mut self, body: BodyId, partial: Result<Partial, Status>) {
-        if let Some(partial) = self.receivers.open(body, partial, &mut self.out) {
-            self.out.job(body, Work::Discard { partial });
+    pub(crate) fn open(&mut self, now: Instant, body: BodyId, partial: Result<Partial, Status>) {
+        if let Some(partial) = self.receivers.open(body, partial, now, &mut self.out) {
+            self.out.job(body, Work::Discard { partial, verified: Vec::new() });
         }
     }
 
@@ -186,11 +194,11 @@ impl Transfers {
     }
 
     /// Takes what the sender says of a body that is received.
-    pub(crate) fn note(&mut self, body: BodyId, note: Note) {
+    pub(crate) fn note(&mut self, now: Instant, body: BodyId, note: Note) {
         if self.collectors.knows(body) {
             self.collectors.note(body, note, &mut self.out);
         } else {
-            self.receivers.note(body, note, &mut self.out);
+            self.receivers.note(body, note, now, &mut self.out);
         }
     }
 
@@ -201,8 +209,8 @@ impl Transfers {
         sent.or_else(received)
     }
 
-    /// Ends a body in whatever state it is: its memory is free, its partial file will be removed. Its writes' tickets are
-    /// given back.
+    /// Ends a body in whatever state it is: its memory is free, and of its partial file is left what can be gone on with. Its
+    /// writes' tickets are given back.
     pub(crate) fn forget(&mut self, body: BodyId) {
         self.senders.forget(body, &mut self.out);
         self.streams.forget(body, &mut self.out);
@@ -211,7 +219,7 @@ impl Transfers {
     }
 
     /// Takes the result of a job.
-    pub(crate) fn handle_done(&mut self, done: Done) {
+    pub(crate) fn handle_done(&mut self, now: Instant, done: Done) {
         let Done { body, outcome } = done;
         let out = &mut self.out;
         match outcome {
@@ -219,9 +227,11 @@ impl Transfers {
                 self.senders.on_done(body, outcome, out);
             }
             Outcome::Produced(produced) => self.streams.on_done(body, produced, out),
-            Outcome::Written { .. } | Outcome::PiecesWritten { .. } | Outcome::Published(_) => {
-                self.receivers.on_done(body, &outcome, out);
-            }
+            Outcome::Written { .. }
+            | Outcome::PiecesWritten { .. }
+            | Outcome::Recorded
+            | Outcome::Synced(_) => self.receivers.on_done(body, &outcome, now, out),
+            Outcome::Published(published) => self.receivers.on_published(published, out),
             Outcome::Hashed { .. } => self.collectors.on_done(body, outcome, out),
             Outcome::Discarded => {}
         }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, mem};
 
 use gannet_protocol::{
-    BLOCK_LEN, BodyId, BodyLen, End, Hash, MAX_BODY, Meta, Note, Status, Ticket, Write,
+    BLOCK_LEN, BodyId, BodyLen, End, Hash, Instant, MAX_BODY, Meta, Note, Status, Ticket, Write,
 };
 
 use super::{
@@ -12,9 +12,13 @@ use super::{
     checks::Checks,
     job::Work,
     outbox::Outbox,
+    recording::Recording,
     stage::{Block, Means},
 };
-use crate::{files::Partial, hash::Hashed};
+use crate::{
+    files::{Partial, Whole},
+    hash::{GroupHash, Hashed},
+};
 
 /// Most blocks that are not whole. Every loss leaves one for as long as it takes to repair it, so this allows for 4 GiB to be
 /// sent in that time; a hostile sender can make us remember as many blocks.
@@ -33,6 +37,9 @@ pub(super) struct Receiving {
     /// What was not told to the sender yet.
     ticket: Option<Ticket>,
     checks: Checks,
+    /// Bytes that were there before.
+    kept: u64,
+    recording: Option<Recording>,
     end: Option<End>,
 }
 
@@ -42,12 +49,16 @@ enum State {
     Opening,
     Open(Partial),
     /// It is whole and verified, and its partial file is being put in place.
-    Publishing {
-        len: u64,
-        hash: Hash,
-    },
+    Publishing(Stored),
     /// It is in place, or failed.
     Over,
+}
+
+/// What is told of a file that is in place.
+#[derive(Clone, Copy, Debug)]
+struct Stored {
+    len: u64,
+    hash: Hash,
 }
 
 /// The accounts that all files that are received share.
@@ -70,13 +81,25 @@ impl Receiving {
             arrived: 0,
             ticket: None,
             checks: Checks::new(meta.len),
+            kept: 0,
+            recording: None,
             end: None,
         }
     }
 
-    /// Bytes that came.
-    pub(super) fn arrived(&self) -> u64 {
-        self.arrived
+    /// Bytes that came, or were there before.
+    pub(super) fn progress(&self) -> u64 {
+        let all = self.arrived.saturating_add(self.kept);
+        match self.meta.len {
+            // Some may have come before it was known that they are here.
+            BodyLen::Known(len) => all.min(len),
+            BodyLen::Open => all,
+        }
+    }
+
+    /// Whether the bytes at `offset` were there before, and have to stay.
+    pub(super) fn is_kept(&self, offset: u64) -> bool {
+        self.checks.is_kept(offset)
     }
 
     /// Whether nothing more can come of it.
@@ -152,11 +175,22 @@ impl Receiving {
         }
     }
 
-    /// Takes the partial file to write to.
-    pub(super) fn open(&mut self, partial: Partial, accounts: &Accounts, out: &mut Outbox) {
-        match self.state {
-            State::Opening => self.state = State::Open(partial),
-            _ => return out.job(self.body, Work::Discard { partial }),
+    /// Takes the partial file to write to, and what is in it.
+    pub(super) fn open(
+        &mut self,
+        partial: Partial,
+        now: Instant,
+        accounts: &Accounts,
+        out: &mut Outbox,
+    ) {
+        if !matches!(self.state, State::Opening) {
+            return out.job(self.body, Work::Discard { partial, verified: Vec::new() });
+        }
+        self.recording = Recording::of(&partial, self.meta.len.group_len(), now);
+        let taken = self.take_kept(&partial);
+        self.state = State::Open(partial);
+        if let Err(status) = taken {
+            return self.fail(status, out);
         }
         let means = means(&self.state, accounts);
         for (_, block) in self.blocks.values_mut() {
@@ -165,6 +199,18 @@ impl Receiving {
             }
         }
         self.publish_if_whole(out);
+    }
+
+    fn take_kept(&mut self, partial: &Partial) -> Result<(), Status> {
+        let BodyLen::Known(len) = self.meta.len else { return Ok(()) };
+        let group_len = self.meta.len.group_len();
+        let bytes =
+            |index: &u64| len.saturating_sub(index.saturating_mul(group_len)).min(group_len);
+        self.kept = partial.kept().keys().map(bytes).fold(0, u64::saturating_add);
+        self.checks.keep(partial.kept())?;
+        let checks = &self.checks;
+        self.blocks.retain(|index, _| !checks.is_kept(index.saturating_mul(BLOCK_LEN)));
+        Ok(())
     }
 
     /// When the buffer that was touched least recently was, and in which block it is; only of those that can be given up.
@@ -191,7 +237,9 @@ impl Receiving {
     pub(super) fn note(&mut self, note: Note, accounts: &Accounts, out: &mut Outbox) {
         let taken = match note {
             _ if self.is_over() => return,
-            Note::Group { index, hash } => self.checks.expect(index, hash),
+            Note::Group { index, hash } => {
+                self.checks.expect(index, hash).map(|group| self.verified(group))
+            }
             Note::End(end) => self.take_end(end, accounts, out),
         };
         match taken {
@@ -240,7 +288,10 @@ impl Receiving {
         }
         self.blocks.remove(&(start / BLOCK_LEN));
         match hashed.and_then(|hashed| self.checks.add(start, len, hashed)) {
-            Ok(()) => self.publish_if_whole(out),
+            Ok(group) => {
+                self.verified(group);
+                self.publish_if_whole(out);
+            }
             Err(status) => self.fail(status, out),
         }
     }
@@ -270,20 +321,53 @@ impl Receiving {
         if !matches!(self.state, State::Open(_)) {
             return;
         }
-        let publishing = State::Publishing { len: end.len, hash };
+        let publishing = State::Publishing(Stored { len: end.len, hash });
         if let State::Open(partial) = mem::replace(&mut self.state, publishing) {
+            self.recording = None;
             let (mode, modified) = (self.meta.mode, self.meta.modified);
-            out.job(self.body, Work::Publish { partial, mode, modified });
+            out.publish(self.body, Whole { partial, mode, modified }, end.len);
+        }
+    }
+
+    fn verified(&mut self, group: Option<GroupHash>) {
+        if let (Some(recording), Some(group)) = (&mut self.recording, group) {
+            recording.add(group);
+        }
+    }
+
+    /// Has written down, and made durable, what is due.
+    pub(super) fn record(&mut self, now: Instant, out: &mut Outbox) {
+        if let Some(recording) = &mut self.recording {
+            recording.advance(self.body, now, out);
+        }
+    }
+
+    /// Takes note that groups are written down.
+    pub(super) fn on_recorded(&mut self) {
+        if let Some(recording) = &mut self.recording {
+            recording.on_recorded();
+        }
+    }
+
+    /// Takes note that what was written is durable, or may be lost.
+    pub(super) fn on_synced(&mut self, synced: Result<(), Status>, out: &mut Outbox) {
+        let Some(recording) = &mut self.recording else { return };
+        recording.on_synced();
+        if let Err(status) = synced {
+            // What is not written down yet may be lost, too.
+            recording.take();
+            self.fail(status, out);
         }
     }
 
     /// Takes note that the file is in place.
     pub(super) fn on_published(&mut self, published: Result<(), Status>, out: &mut Outbox) {
-        let State::Publishing { len, hash } = self.state else { return };
+        let State::Publishing(Stored { len, hash }) = self.state else { return };
         match published {
             Ok(()) => {
                 self.state = State::Over;
-                out.tell(Output::Stored { body: self.body, len, hash });
+                let (body, kept) = (self.body, self.kept);
+                out.tell(Output::Stored { body, len, hash, kept });
             }
             Err(status) => self.fail(status, out),
         }
@@ -299,8 +383,10 @@ impl Receiving {
 
     /// Lets go of all that it holds.
     pub(super) fn end_all(&mut self, out: &mut Outbox) {
+        let verified = self.recording.take().map(|mut recording| recording.take());
         if let State::Open(partial) = mem::replace(&mut self.state, State::Over) {
-            out.job(self.body, Work::Discard { partial });
+            let verified = verified.unwrap_or_default();
+            out.job(self.body, Work::Discard { partial, verified });
         }
         self.blocks.clear();
         self.settle(out);

@@ -267,6 +267,7 @@ impl Sending {
         };
         let group = self.tree.insert(start, buffer.len() as u64, hashed);
         if let Some(group) = group {
+            self.tree.settle(group.index);
             out.note(self.body, Note::Group { index: group.index, hash: group.hash });
         }
         self.keep(start, buffer, now, out);

@@ -219,14 +219,10 @@ impl Streaming {
 
     fn keep(&mut self, body: BodyId, produced: Produced, out: &mut Outbox) {
         let Produced { stream, bytes, hashed, is_end } = produced;
-        let say = |group: Option<GroupHash>, out: &mut Outbox| {
-            if let Some(GroupHash { index, hash }) = group {
-                out.note(body, Note::Group { index, hash });
-            }
-        };
         if let Some(hashed) = hashed {
             let len = bytes.len() as u64;
-            say(self.tree.insert(self.next, len, hashed), out);
+            let group = self.tree.insert(self.next, len, hashed);
+            self.say(body, group, out);
             self.next += len;
             self.spans.push_back(bytes);
         }
@@ -235,11 +231,19 @@ impl Streaming {
             return;
         }
         self.is_ended = true;
-        say(self.tree.end(self.next), out);
+        let group = self.tree.end(self.next);
+        self.say(body, group, out);
         let end = End { len: self.next, identity: Identity::default(), stable: true };
         out.note(body, Note::End(end));
         if let Some(hash) = self.tree.root() {
             out.tell(Output::Read { body, hash });
+        }
+    }
+
+    fn say(&mut self, body: BodyId, group: Option<GroupHash>, out: &mut Outbox) {
+        if let Some(GroupHash { index, hash }) = group {
+            self.tree.settle(index);
+            out.note(body, Note::Group { index, hash });
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod collecting;
 mod end_to_end;
+mod keeping;
 mod receiving;
 mod sending;
 mod shortage;
@@ -10,14 +11,14 @@ mod streaming;
 use std::{fs, path::PathBuf};
 
 use gannet_protocol::{
-    BLOCK_LEN, BodyId, BodyLen, End, FileDone, FileTime, Hash, Identity, Meta, Mode, Name, Note,
-    Status,
+    BLOCK_LEN, BodyId, BodyLen, End, FileDone, FileTime, Hash, Identity, Instant, Meta, Mode, Name,
+    Note, Status,
 };
 use tempfile::TempDir;
 
 use super::{Job, Limits, Output, Transfers};
 use crate::{
-    files::{Root, SourceFile},
+    files::{Placing, Root, SourceFile},
     hash::{HashTree, hash_piece},
 };
 
@@ -43,6 +44,7 @@ struct Rig {
     /// Bodies that were told to be readable since they were last looked at.
     readable: Vec<BodyId>,
     random: u64,
+    now: Instant,
 }
 
 impl Rig {
@@ -58,6 +60,7 @@ impl Rig {
             settled: 0,
             readable: Vec::new(),
             random: seed | 1,
+            now: Instant::ZERO,
         }
     }
 
@@ -82,8 +85,9 @@ impl Rig {
     }
 
     fn open(&mut self, body: BodyId, name: &str, len: BodyLen) {
-        let partial = self.root.create_partial(&Name::parse(name.as_bytes()).unwrap(), len);
-        self.transfers.open(body, partial);
+        let placing = Placing::Replace(Name::parse(name.as_bytes()).unwrap());
+        let partial = self.root.create_partial(&placing, len);
+        self.transfers.open(self.now, body, partial);
     }
 
     /// Takes what the transfers tell and want.
@@ -108,9 +112,19 @@ impl Rig {
         }
         let pick = self.random(self.jobs.len());
         let done = self.jobs.swap_remove(pick).run();
-        self.transfers.handle_done(done);
+        self.transfers.handle_done(self.now, done);
         self.drain();
         true
+    }
+
+    /// Runs the jobs that are `wanted`, until there are no more.
+    fn run_some(&mut self, wanted: impl Fn(&Job) -> bool) {
+        self.drain();
+        while let Some(pick) = self.jobs.iter().position(&wanted) {
+            let done = self.jobs.swap_remove(pick).run();
+            self.transfers.handle_done(self.now, done);
+            self.drain();
+        }
     }
 
     fn run_all(&mut self) {
@@ -137,7 +151,7 @@ impl Rig {
     /// Length and hash of a file that was stored.
     fn stored(&self, of: BodyId) -> Option<(u64, Hash)> {
         self.outputs.iter().find_map(|output| match output {
-            Output::Stored { body, len, hash } if *body == of => Some((*len, *hash)),
+            Output::Stored { body, len, hash, .. } if *body == of => Some((*len, *hash)),
             _ => None,
         })
     }

@@ -62,9 +62,9 @@ impl Rig {
 
     pub(super) fn note_all(&mut self, body: BodyId, content: &[u8], len: BodyLen) {
         for note in group_notes(content, len) {
-            self.transfers.note(body, note);
+            self.transfers.note(self.now, body, note);
         }
-        self.transfers.note(body, end_of(content));
+        self.transfers.note(self.now, body, end_of(content));
     }
 }
 
@@ -157,7 +157,7 @@ proptest! {
                         rig.write(body, &content, &chunk, fresh);
                     }
                 }
-                Step::Note(note) => rig.transfers.note(body, notes[note]),
+                Step::Note(note) => rig.transfers.note(rig.now, body, notes[note]),
                 Step::Open => rig.open(body, "file", body_len),
                 Step::Run => drop(rig.run_one()),
             }
@@ -208,7 +208,7 @@ fn mode_and_time_travel() {
     let mut rig = Rig::new(&Limits::default(), 1);
     rig.transfers.receive_file(body(1), &meta(BodyLen::Known(0)));
     rig.open(body(1), "file", BodyLen::Known(0));
-    rig.transfers.note(body(1), end_of(&[]));
+    rig.transfers.note(rig.now, body(1), end_of(&[]));
     rig.run_all();
     assert_eq!(rig.stored(body(1)), Some((0, hash_of(&[]))));
     let metadata = fs::metadata(rig.path("file")).unwrap();
@@ -230,10 +230,10 @@ fn a_source_that_changed_is_not_published() {
         rig.open(body(1), "file", known(&content));
         rig.write_all(body(1), &content, 1400);
         for note in group_notes(&content, known(&content)) {
-            rig.transfers.note(body(1), note);
+            rig.transfers.note(rig.now, body(1), note);
         }
         rig.run_all();
-        rig.transfers.note(body(1), Note::End(end));
+        rig.transfers.note(rig.now, body(1), Note::End(end));
         rig.run_all();
         assert_eq!(rig.failure(body(1)), Some(Status::Changed));
         assert_eq!((rig.files(), rig.settled), (0, 5000));
@@ -248,7 +248,7 @@ fn a_file_that_cannot_be_opened_gives_all_tickets_back() {
     rig.write_all(body(1), &content[..2_500_000], 1400);
     rig.drain();
     assert_eq!(rig.settled, 0, "nothing is told before there is a file");
-    rig.transfers.open(body(1), Err(Status::Denied));
+    rig.transfers.open(rig.now, body(1), Err(Status::Denied));
     rig.run_all();
     assert_eq!(rig.failure(body(1)), Some(Status::Denied));
     assert_eq!(rig.settled, 2_500_000);

@@ -138,7 +138,11 @@ fn a_disk_that_fills_up_ends_the_body_and_no_other() {
     let small = Root::open(dir.path()).unwrap();
     let name = Name::parse(b"file").unwrap();
     rig.transfers.receive_file(body(1), &meta(known(&content)));
-    rig.transfers.open(body(1), small.create_partial(&name, BodyLen::Open));
+    rig.transfers.open(
+        rig.now,
+        body(1),
+        small.create_partial(&Placing::Replace(name), BodyLen::Open),
+    );
     rig.transfers.receive_file(body(2), &meta(known(&content)));
     rig.open(body(2), "other", known(&content));
     for body in [body(1), body(2)] {
