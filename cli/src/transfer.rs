@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gannet_driver_mio::client::{Client, Job, Transferred};
+use gannet_driver_mio::{
+    client::{Client, Job, Transferred},
+    units::format_size,
+};
 use gannet_protocol::{Destination, Name};
 
 use crate::{
@@ -93,8 +96,15 @@ impl Transfer {
             }
         };
         let renamed = renamed.map(|name| format!(" as {name}")).unwrap_or_default();
-        let moved = Moved { bytes: done.len, elapsed: done.elapsed };
-        format!("{verb} {}{renamed}: {moved}, BLAKE3 verified", self.label())
+        if done.unchanged {
+            return format!("unchanged {}: {}", self.label(), format_size(done.len));
+        }
+        let moved = Moved { bytes: done.len - done.kept.min(done.len), elapsed: done.elapsed };
+        let kept = match done.kept {
+            0 => String::new(),
+            kept => format!(", {} kept", format_size(kept)),
+        };
+        format!("{verb} {}{renamed}: {moved}{kept}, BLAKE3 verified", self.label())
     }
 }
 

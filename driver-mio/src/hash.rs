@@ -58,6 +58,21 @@ impl PieceHasher {
     }
 }
 
+/// The chaining value of a group, of whose pieces these are all: where each starts, how long it is, and what it hashes to.
+pub(crate) fn hash_group(pieces: impl IntoIterator<Item = (u64, u64, Hashed)>) -> Option<Hash> {
+    let mut pieces = pieces.into_iter().peekable();
+    let &(start, ..) = pieces.peek()?;
+    // Wherever it stands in its body, it is merged as a tree of its own.
+    let mut tree = HashTree::with_groups(BodyLen::Open, u64::MAX);
+    let mut len = 0u64;
+    for (offset, piece_len, hashed) in pieces {
+        let subtree = Subtree { len: piece_len, hash: hashed.part, is_settled: false };
+        tree.subtrees.insert(offset, subtree);
+        len = len.checked_add(piece_len)?;
+    }
+    tree.fold(start, len)
+}
+
 /// A group of a body all of whose pieces are hashed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct GroupHash {
@@ -85,6 +100,8 @@ pub(crate) struct HashTree {
 struct Subtree {
     len: u64,
     hash: ChainingValue,
+    /// Whether it is a group, or more, that will not be forgotten.
+    is_settled: bool,
 }
 
 impl HashTree {
@@ -102,25 +119,28 @@ impl HashTree {
         if let Some(whole) = hashed.whole {
             self.first = Some((len, whole));
         }
-        self.subtrees.insert(offset, Subtree { len, hash: hashed.part });
+        self.subtrees.insert(offset, Subtree { len, hash: hashed.part, is_settled: false });
         self.merge(offset, self.group_len);
         self.group(offset / self.group_len)
     }
 
-    /// Takes the hash of a group of a body of several, instead of its pieces'.
+    /// Takes the hash of a group of a body of several, instead of its pieces'. It can be forgotten again.
     pub(crate) fn insert_group(&mut self, group: GroupHash) {
         let GroupHash { index, hash } = group;
         if let Some(start) = index.checked_mul(self.group_len)
             && let Some(len) = self.len_of(start)
         {
-            self.subtrees.insert(start, Subtree { len, hash });
-            self.settle(index);
+            self.subtrees.insert(start, Subtree { len, hash, is_settled: false });
         }
     }
 
     /// Lets a group that is complete be merged with others: its pieces will not be forgotten.
     pub(crate) fn settle(&mut self, index: u64) {
-        self.merge(index.saturating_mul(self.group_len), u64::MAX);
+        let start = index.saturating_mul(self.group_len);
+        if let Some(group) = self.subtrees.get_mut(&start) {
+            group.is_settled = group.len == self.group_len;
+        }
+        self.merge(start, u64::MAX);
     }
 
     /// Forgets the pieces of a group that was not settled: they will come again.
@@ -193,12 +213,14 @@ impl HashTree {
             else {
                 break;
             };
-            if a.len != len || b.len != len {
+            let may_merge = len < self.group_len || (a.is_settled && b.is_settled);
+            if a.len != len || b.len != len || !may_merge {
                 break;
             }
+            let is_settled = a.is_settled && b.is_settled;
             let hash = merge_subtrees_non_root(&a.hash, &b.hash, Mode::Hash);
             self.subtrees.remove(&(left | len));
-            self.subtrees.insert(left, Subtree { len: len << 1, hash });
+            self.subtrees.insert(left, Subtree { len: len << 1, hash, is_settled });
             start = left;
         }
         start

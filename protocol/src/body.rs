@@ -34,6 +34,9 @@ pub struct Ticket {
     pub(crate) body: BodyId,
     pub(crate) connection: ConnectionHandle,
     pub(crate) len: u64,
+    /// How many of them count against the sender's credit: not those that were counted before and came again because they were
+    /// asked for.
+    pub(crate) charged: u64,
 }
 
 impl Ticket {
@@ -46,6 +49,7 @@ impl Ticket {
             return Err(other);
         }
         self.len = self.len.saturating_add(other.len);
+        self.charged = self.charged.saturating_add(other.charged);
         Ok(())
     }
 
@@ -53,7 +57,7 @@ impl Ticket {
     pub const fn unowned(len: u64) -> Self {
         let body = BodyId { slot: u32::MAX, generation: u32::MAX };
         let connection = ConnectionHandle { slot: u32::MAX, generation: u32::MAX };
-        Self { body, connection, len }
+        Self { body, connection, len, charged: len }
     }
 
     /// How many bytes it stands for.
@@ -83,7 +87,8 @@ pub enum FileDone {
 /// Where the sender finds the bytes of its bodies.
 pub trait Source {
     /// Fills `buf` with what stands at `offset` of `body`. All of `buf` lies in one block
-    /// ([`crate::BLOCK_LEN`]).
+    /// ([`crate::BLOCK_LEN`]). Bytes that were skipped before they were ever asked for are not asked for, except in a group that is
+    /// wanted again ([`crate::Held::Again`]).
     ///
     /// # Errors
     /// [`Unread`] if the bytes are not there yet or never will be.
@@ -107,7 +112,7 @@ impl<F: FnMut(BodyId, u64, &mut [u8]) -> Result<(), Unread>> Source for F {
 /// Why a [`Source`] gave no bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Unread {
-    /// Not yet: [`FileDone::Readable`] will follow.
+    /// Not yet: [`FileDone::Readable`] will follow, or [`crate::Session::skip`] of what was asked for.
     Pending,
     /// Never: the exchange is cancelled with this status.
     Failed(Status),

@@ -2,7 +2,7 @@
 
 use core::{fmt, time::Duration};
 
-use crate::{BodyId, Note, Reply, Request, Status, crypto::PublicKey, noise::HandshakeError};
+use crate::{BodyId, Held, Note, Reply, Request, Status, crypto::PublicKey, noise::HandshakeError};
 
 /// What happened, for the application.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -40,7 +40,21 @@ pub enum Event {
         /// What.
         note: Note,
     },
-    /// Nobody will ask for the bytes of this body below that offset again: all are acknowledged.
+    /// The receiver of a body that we send said this of what it holds.
+    ///
+    /// After [`Held::Groups`] their bytes are skipped already. What of [`Held::Hashes`] matches is for us to find out, and to
+    /// skip ([`crate::Session::skip`]): until that is clear the [`crate::Source`] may answer that the bytes are pending. After
+    /// [`Held::Again`] it is asked for the bytes of the group anew, those that were released as well.
+    Held {
+        /// Of which exchange.
+        exchange: ExchangeId,
+        /// Of which body.
+        body: BodyId,
+        /// What.
+        held: Held,
+    },
+    /// Nobody will ask for the bytes of this body below that offset again, unless [`Event::Held`] tells of [`Held::Again`]: all
+    /// are acknowledged, or the receiver has them from before.
     Released {
         /// A body that we send.
         body: BodyId,

@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use gannet_protocol::{
-//!     BodyLen, Config, Datagram, Endpoint, Event, FileDone, Instant, Meta, Name, Note, Reply, Request,
+//!     BodyLen, Config, Datagram, Endpoint, Event, FileDone, Get, Instant, Meta, Name, Note, Reply, Request,
 //! };
 //! # use gannet_protocol::{End, FileTime, Identity, Mode};
 //!
@@ -60,7 +60,7 @@
 //!         match event {
 //!             Event::Connected(_) => {
 //!                 let mut session = client.session(connection).ok_or("gone")?;
-//!                 session.request(Request::Get(Name::parse(b"notes.txt")?))?;
+//!                 session.request(Request::Get(Get::all(Name::parse(b"notes.txt")?)))?;
 //!             }
 //!             Event::Note { exchange, note: Note::End(end), .. } if copy.len() as u64 == end.len => {
 //!                 client.session(connection).ok_or("gone")?.finish(exchange)?;
@@ -128,9 +128,10 @@ pub use expected::{Expected, Judgement};
 pub use key::{BadKey, Fingerprint, PublicKey};
 pub use limiter::{Limited, Occupancy, OccupancyLimits, Rate, RateLimiter, RateLimits};
 pub use message::{
-    BLOCK_LEN, BadListing, BodyLen, Destination, End, Entry, EntryKind, FileTime, Hash, Identity,
-    Invite, MAX_BODY, MAX_GROUPS, MAX_INVITE_TEXT, MAX_MESSAGE, MAX_TICKET, Meta, Mode, Note, Put,
-    Reply, Request, Stored, TicketText,
+    BLOCK_LEN, BadListing, BodyLen, Destination, End, Entry, EntryKind, FileTime, Get, GroupRanges,
+    HOLD_ABOVE, Hash, Have, Held, How, Identity, Invite, MAX_AGAIN, MAX_AGAINS, MAX_BODY,
+    MAX_GROUPS, MAX_HASHES, MAX_HAVE_RANGES, MAX_HOLES, MAX_INVITE_TEXT, MAX_MESSAGE, MAX_TICKET,
+    Meta, Mode, Note, Put, Reply, Request, Stored, TicketText, UNTOLD, Version,
 };
 pub use name::{BadName, Escaped, MAX_COMPONENT, MAX_NAME, Name, RESERVED_PREFIX};
 pub use protect::{OpenError, Plain, Protect, SealError};

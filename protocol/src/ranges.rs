@@ -141,6 +141,13 @@ impl RangeSet {
         })
     }
 
+    /// The ranges of `within` that are in, lowest first.
+    pub(crate) fn overlap(&self, within: &Range<u64>) -> impl Iterator<Item = Range<u64>> {
+        let (from, to) = self.overlapping(within);
+        let (start, end) = (within.start, within.end);
+        self.ranges.range(from..to.max(from)).map(move |r| r.start.max(start)..r.end.min(end))
+    }
+
     /// Number of ranges.
     pub(crate) fn len(&self) -> usize {
         self.ranges.len()
@@ -299,6 +306,8 @@ mod tests {
         assert_eq!(set.covers(query), query.clone().all(|value| model.contains(&value)));
         assert_eq!(set.intersects(query), query.clone().any(|value| model.contains(&value)));
         assert_eq!(set.contains(query.start), model.contains(&query.start));
+        let overlap = runs(query.clone().filter(|value| model.contains(value)));
+        assert_eq!(set.overlap(query).collect::<Vec<_>>(), overlap);
         let missing = runs(query.clone().filter(|value| !model.contains(value)));
         assert_eq!(set.missing(query.clone()).collect::<Vec<_>>(), missing);
     }

@@ -2,7 +2,6 @@
 
 use std::{
     net::SocketAddr,
-    path::Path,
     sync::{
         Arc, OnceLock,
         mpsc::{Receiver, Sender, TryRecvError},
@@ -11,12 +10,12 @@ use std::{
 
 use gannet_protocol::{
     BodyId, BodyLen, CloseCode, CloseReason, ConnectionHandle, Event, ExchangeId, Expected,
-    Instant, Meta, Misuse, Reply, Stats, Status,
+    Instant, Misuse, Reply, Stats, Status,
 };
 
 use crate::{
     event_loop::{self, Outcome, Role},
-    files::{Keeper, Owner, Partial, Placing, SourceFile, local_target},
+    files::{Keeper, Owner, Partial, SourceFile},
     security::ClientSecurity,
 };
 
@@ -26,12 +25,13 @@ use super::{
     connect::Peer,
     job::Number,
     jobs::Jobs,
+    local::Local,
     phase::Phase,
     refusals::Refusals,
-    task::{Stage, Task, Verb},
+    task::{Opened, Stage, Task, Verb},
 };
 
-type Hub = event_loop::Hub<Opened>;
+type Hub = event_loop::Hub<Answer>;
 
 /// Commands of a turn.
 const COMMANDS: usize = 256;
@@ -60,8 +60,8 @@ struct Heard {
 
 /// What the disk says to a job.
 #[derive(Debug)]
-pub(super) enum Opened {
-    Source(Number, Result<SourceFile, Status>),
+pub(super) enum Answer {
+    Opened(Number, Result<Opened, Status>),
     Partial(ExchangeId, Result<Partial, Status>),
 }
 
@@ -154,18 +154,31 @@ impl Worker {
     }
 
     fn begin(&mut self, hub: &mut Hub, now: Instant, number: Number) {
+        let owner = self.owner(hub);
         let Some(task) = self.jobs.get_mut(number) else { return };
-        if let (Verb::Put { from, .. }, Stage::Queued) = (&task.verb, &task.stage) {
-            let path = from.clone();
-            task.stage = Stage::Opening;
-            task.since = now;
-            let job = move || Opened::Source(number, SourceFile::open_local(&path));
-            if let Err(status) = hub.submit(job) {
-                self.fail_here(hub, number, status);
-            }
-            return;
+        let job: Box<dyn FnOnce() -> Result<Opened, Status> + Send> =
+            match (&task.verb, &task.stage) {
+                (Verb::Put { from, .. }, Stage::Queued) => {
+                    let path = from.clone();
+                    Box::new(move || SourceFile::open_local(&path).map(Opened::Source))
+                }
+                (Verb::Get { to, how, .. }, Stage::Queued) => {
+                    let (path, how) = (to.clone(), *how);
+                    Box::new(move || Local::look(&path, owner, how).map(Opened::Local))
+                }
+                _ => return self.ask(hub, now, number),
+            };
+        task.stage = Stage::Opening;
+        task.since = now;
+        if let Err(status) = hub.submit(move || Answer::Opened(number, job())) {
+            self.fail_here(hub, number, status);
         }
-        self.ask(hub, now, number);
+    }
+
+    /// Whose partial files are those of what this server sends.
+    fn owner(&self, hub: &mut Hub) -> Owner {
+        let session = self.connection.and_then(|connection| hub.session(connection));
+        self.keeper.of(session.and_then(|session| session.peer_key()))
     }
 
     /// Sends the request of a job, or queues it again if the server does not allow that now.
@@ -173,31 +186,31 @@ impl Worker {
         let (Some(connection), Some(task)) = (self.connection, self.jobs.get_mut(number)) else {
             return;
         };
-        let source = match std::mem::replace(&mut task.stage, Stage::Queued) {
-            Stage::Opened(source) => Some(source),
+        let opened = match std::mem::replace(&mut task.stage, Stage::Queued) {
+            Stage::Opened(opened) => Some(opened),
             _ => None,
         };
-        let meta = source.as_ref().map(SourceFile::meta);
-        let Some(request) = task.request(meta) else {
-            return self.fail(
-                hub,
-                number,
-                Failure::Remote { status: Status::Unsupported, detail: 0 },
-                Status::Unsupported,
-            );
+        let Some(request) = task.request(opened.as_ref()) else {
+            let failure = Failure::Remote { status: Status::Unsupported, detail: 0 };
+            return self.fail(hub, number, failure, Status::Unsupported);
         };
         match hub.request(connection, request) {
-            Ok(opened) => {
-                let exchange = opened.exchange;
+            Ok(asked) => {
+                let exchange = asked.exchange;
                 task.since = now;
-                task.stage = Stage::Asked { exchange, hash: None };
+                let local = match (opened, asked.body) {
+                    (Some(Opened::Source(source)), Some(body)) => {
+                        hub.transfers.send_file(body, source, true);
+                        None
+                    }
+                    (Some(Opened::Local(local)), _) => Some(local),
+                    _ => None,
+                };
+                task.stage = Stage::Asked { exchange, hash: None, local };
                 self.jobs.note_asked(number, exchange);
-                if let (Some(body), Some(source)) = (opened.body, source) {
-                    hub.transfers.send_file(body, source);
-                }
             }
             Err(Misuse::NoCredit) => {
-                task.stage = source.map_or(Stage::Queued, Stage::Opened);
+                task.stage = opened.map_or(Stage::Queued, Stage::Opened);
                 self.jobs.put_back(now, number);
             }
             // The connection is ending, and its end ends this job.
@@ -205,30 +218,27 @@ impl Worker {
         }
     }
 
-    fn opened(&mut self, hub: &mut Hub, now: Instant, number: Number, source: SourceFile) {
-        let Some(task) = self.jobs.get_mut(number) else { return };
-        if let BodyLen::Known(len) = source.meta().len {
-            task.meter.set_total(len);
+    fn opened(&mut self, hub: &mut Hub, now: Instant, number: Number, opened: Opened) {
+        let Some(task) = self.jobs.get_mut(number) else { return hub.discard(opened) };
+        if let Opened::Source(source) = &opened {
+            task.meter.set_total(source.len());
         }
-        task.stage = Stage::Opened(source);
+        task.stage = Stage::Opened(opened);
         self.ask(hub, now, number);
     }
 
     /// Takes the server's answer.
     fn answered(&mut self, hub: &mut Hub, now: Instant, exchange: ExchangeId, reply: Reply) {
         let Some(number) = self.jobs.number(exchange) else { return };
-        let Some(task) = self.jobs.get(number) else { return };
+        let Some(task) = self.jobs.get_mut(number) else { return };
         match (&task.verb, reply, hub.body(exchange)) {
-            (Verb::Get { to, .. }, Reply::Meta(meta), Some(body)) => {
+            (Verb::Get { .. }, Reply::Meta(meta), Some(body)) => {
                 if let BodyLen::Known(len) = meta.len {
                     task.meter.set_total(len);
                 }
                 hub.transfers.receive_file(body, &meta);
-                let path = to.clone();
-                let peer =
-                    hub.session(exchange.connection()).and_then(|session| session.peer_key());
-                let owner = self.keeper.of(peer);
-                let job = move || Opened::Partial(exchange, begin(&path, owner, &meta));
+                let Some(local) = task.take_local() else { return };
+                let job = move || Answer::Partial(exchange, local.begin(&meta));
                 if let Err(status) = hub.submit(job) {
                     self.fail_here(hub, number, status);
                 }
@@ -344,7 +354,7 @@ impl Worker {
 }
 
 impl Role for Worker {
-    type Done = Opened;
+    type Done = Answer;
 
     fn handle_event(&mut self, hub: &mut Hub, now: Instant, event: Event) {
         match event {
@@ -363,7 +373,10 @@ impl Role for Worker {
                 }
             }
             // Requests come to servers; the loop keeps what concerns bodies.
-            Event::Request { .. } | Event::Note { .. } | Event::Released { .. } => {}
+            Event::Request { .. }
+            | Event::Note { .. }
+            | Event::Held { .. }
+            | Event::Released { .. } => {}
         }
     }
 
@@ -383,8 +396,8 @@ impl Role for Worker {
                     *hash = Some(read);
                 }
             }
-            Outcome::Stored { len, hash, .. } => {
-                task.fetched(now, len, hash);
+            Outcome::Stored { len, hash, kept } => {
+                task.fetched(now, len, hash, kept);
                 hub.finish(exchange);
                 self.conclude(hub, exchange, number, Ok(()), Status::Io);
             }
@@ -399,11 +412,11 @@ impl Role for Worker {
         }
     }
 
-    fn handle_done(&mut self, hub: &mut Hub, now: Instant, opened: Opened) {
-        match opened {
-            Opened::Source(number, Ok(source)) => self.opened(hub, now, number, source),
-            Opened::Source(number, Err(status)) => self.fail_here(hub, number, status),
-            Opened::Partial(exchange, partial) => match hub.body(exchange) {
+    fn handle_done(&mut self, hub: &mut Hub, now: Instant, answer: Answer) {
+        match answer {
+            Answer::Opened(number, Ok(opened)) => self.opened(hub, now, number, opened),
+            Answer::Opened(number, Err(status)) => self.fail_here(hub, number, status),
+            Answer::Partial(exchange, partial) => match hub.body(exchange) {
                 Some(body) => hub.transfers.open(now, body, partial),
                 None => hub.discard(partial),
             },
@@ -440,15 +453,5 @@ impl Role for Worker {
 
     fn poll_timeout(&self) -> Option<Instant> {
         self.phase.deadline().or_else(|| self.jobs.retry_at())
-    }
-}
-
-/// Prepares to receive a file that will stand on this machine as `path`. Blocks on the disk.
-fn begin(path: &Path, owner: Owner, meta: &Meta) -> Result<Partial, Status> {
-    let (root, name) = local_target(path)?;
-    let placing = Placing::Replace(name);
-    match root.claim(&placing, owner, meta.len)? {
-        Some(claim) => claim.begin(meta),
-        None => root.create_partial(&placing, meta.len),
     }
 }

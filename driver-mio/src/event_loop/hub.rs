@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, fmt, io};
 
 use gannet_protocol::{
-    BodyId, ConnectionHandle, Endpoint, Event, ExchangeId, Instant, Misuse, Opened, Reply, Request,
-    Session, Status,
+    BodyId, ConnectionHandle, Endpoint, Event, ExchangeId, Held, Instant, Misuse, Opened, Reply,
+    Request, Session, Status,
 };
 
 use crate::{
@@ -169,11 +169,24 @@ impl<D: Send + 'static> Hub<D> {
                     continue;
                 }
                 Output::Note { body, note } => {
-                    let exchange = self.endpoint.exchange_of(body);
-                    if let Some(mut session) = exchange.and_then(|e| self.session(e.connection())) {
-                        let _ = session.note(body, note);
-                    }
+                    let _ = self.say(body, |session| session.note(body, note));
                     continue;
+                }
+                Output::Skip { body, range } => {
+                    let _ = self.say(body, |session| session.skip(body, range));
+                    continue;
+                }
+                Output::Keep { body, range } => {
+                    let _ = self.say(body, |session| session.keep(body, range));
+                    continue;
+                }
+                Output::Held { body, held } => {
+                    let is_again = matches!(held, Held::Again(_));
+                    match self.say(body, |session| session.held(body, held)) {
+                        Err(_) if is_again => (body, Outcome::Failed(Status::Corrupt)),
+                        // Nobody waits to be told.
+                        _ => continue,
+                    }
                 }
                 Output::Read { body, hash } => (body, Outcome::Read(hash)),
                 Output::Stored { body, len, hash, kept } => {
@@ -186,6 +199,16 @@ impl<D: Send + 'static> Hub<D> {
                 return Some((exchange, body, outcome));
             }
         }
+    }
+
+    /// Tells the endpoint something of a body.
+    fn say(
+        &mut self,
+        body: BodyId,
+        say: impl FnOnce(&mut Session<'_>) -> Result<(), Misuse>,
+    ) -> Result<(), Misuse> {
+        let exchange = self.endpoint.exchange_of(body).ok_or(Misuse::Over)?;
+        say(&mut self.session(exchange.connection()).ok_or(Misuse::Over)?)
     }
 
     /// Gives the transfers' jobs to the disk's threads; false if there are none.

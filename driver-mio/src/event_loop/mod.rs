@@ -272,6 +272,7 @@ fn take_events<R: Role>(hub: &mut Hub<R::Done>, role: &mut R, now: Instant) -> b
         progress = true;
         match event {
             Event::Note { body, note, .. } => hub.transfers.note(now, body, note),
+            Event::Held { body, held, .. } => hub.transfers.held(body, held),
             Event::Released { body, below } => hub.transfers.release(body, below),
             event => {
                 let over = hub.prepare(&event);

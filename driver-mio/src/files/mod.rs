@@ -14,8 +14,8 @@ const MAX_DEPTH: u32 = 64;
 pub(crate) use listing::Listing;
 pub use partial::Left;
 pub(crate) use partial::{
-    Claim, Durability, JournalFile, Keeper, Owner, Partial, Sweep, Whole, is_worth_keeping,
-    local_target, publish,
+    Base, Claim, Durability, JournalFile, Keeper, Owner, Partial, Sweep, Which, Whole,
+    is_worth_keeping, local_target, publish,
 };
 pub(crate) use root::{Placing, Root};
 pub(crate) use source_file::SourceFile;

@@ -9,8 +9,7 @@ use cap_std::{
 use gannet_protocol::{BodyLen, Destination, Name, RESERVED_PREFIX, Status};
 
 use super::{
-    Claim, Left, Listing, MAX_COUNTED, MAX_DEPTH, Owner, Partial, SourceFile, Sweep,
-    is_worth_keeping,
+    Claim, Left, Listing, MAX_COUNTED, MAX_DEPTH, Owner, Partial, SourceFile, Sweep, Which,
     partial::{Target, left_behind, look_through},
     source_file::expect_regular,
     status::{status_of, status_of_name},
@@ -142,8 +141,7 @@ impl Root {
         Partial::create(self.directory_of(placing.name())?, placing.target(), len)
     }
 
-    /// Takes what is there of a file that is left if it does not become whole. Nothing if it is too small for that, or if someone
-    /// else has it.
+    /// Takes what is there of a file that is left if it does not become whole. Nothing if someone else has it.
     ///
     /// # Errors
     /// [`Status::NotFound`] if its directory is missing; others of the system's.
@@ -151,12 +149,9 @@ impl Root {
         &self,
         placing: &Placing,
         owner: Owner,
-        len: BodyLen,
+        which: Which,
     ) -> Result<Option<Claim>, Status> {
-        if !is_worth_keeping(len) {
-            return Ok(None);
-        }
-        Claim::take(self.directory_of(placing.name())?, placing.target(), owner)
+        Claim::take(self.directory_of(placing.name())?, placing.target(), owner, which)
     }
 
     /// Gives a file or directory another name, which must be free. A symbolic link is renamed itself, unless it leads out.
@@ -222,6 +217,8 @@ impl Root {
 pub(crate) enum Placing {
     /// Under this name, whatever stood there.
     Replace(Name),
+    /// Under this name, which has to be free.
+    Free(Name),
     /// Under this name or, if that is taken in the end, the next that is free
     /// ([`free_name`](crate::trust::policy::free_name)).
     Beside(Name),
@@ -231,13 +228,14 @@ impl Placing {
     /// The name that it is for.
     pub(crate) const fn name(&self) -> &Name {
         match self {
-            Self::Replace(name) | Self::Beside(name) => name,
+            Self::Replace(name) | Self::Free(name) | Self::Beside(name) => name,
         }
     }
 
     fn target(&self) -> Target {
         match self {
             Self::Replace(name) => Target::Replace(leaf_of(name)),
+            Self::Free(name) => Target::Free(leaf_of(name)),
             Self::Beside(name) => Target::Beside(name.leaf()),
         }
     }

@@ -8,6 +8,7 @@ mod peers;
 mod serving;
 mod stop;
 mod store;
+mod succession;
 #[cfg(test)]
 mod tests;
 

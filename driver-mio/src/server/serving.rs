@@ -6,7 +6,8 @@ use std::{
 };
 
 use gannet_protocol::{
-    BodyId, CloseCode, Event, ExchangeId, Hash, Instant, Name, Put, Reply, Request, Status, Stored,
+    BodyId, CloseCode, Event, ExchangeId, Hash, Held, Instant, Name, Put, Reply, Request, Status,
+    Stored,
 };
 
 use crate::{
@@ -23,7 +24,7 @@ use super::{
     gate::{self, Gate},
     peers::Peers,
     stop::{Phase, Stops},
-    store::{self, Wanted},
+    store::{self, Patience, Prepared, Wanted},
 };
 
 pub(super) type Hub = event_loop::Hub<Answer>;
@@ -53,7 +54,9 @@ pub(super) struct Answer {
 #[derive(Debug)]
 enum Found {
     Source(Result<SourceFile, Status>),
-    Partial(Result<(Name, Partial), Status>),
+    Prepared(Result<Prepared, Status>),
+    /// The client has what it asked for.
+    Unchanged,
     Listing(Result<Listing, Status>),
     Renamed(Result<(), Status>),
     /// If the client is not let in, the invitation may come back unused.
@@ -148,7 +151,8 @@ impl Serving {
             }
             Ok(Permitted::Files { dir }) => self.begin_files(hub, exchange, &request, dir.cloned()),
             Ok(Permitted::Put { dir, max, store }) => {
-                self.begin_put(hub, exchange, &request, (dir.cloned(), max, store))
+                let terms = (dir.cloned(), max, store);
+                self.begin_put(hub, exchange, &request, terms, Patience::Ask)
             }
             Ok(Permitted::Exit) => {
                 let force = matches!(request, Request::Exit { force: true });
@@ -173,8 +177,12 @@ impl Serving {
         let root = move || root.below(below.as_ref());
         let answer = move |found| Answer { exchange, found };
         match request.clone() {
-            Request::Get(name) => hub.submit(move || {
-                answer(Found::Source(root().and_then(|root| root.open_source(&name))))
+            Request::Get(get) => hub.submit(move || {
+                let source = root().and_then(|root| root.open_source(&get.name));
+                answer(match (source, get.unless) {
+                    (Ok(source), Some(has)) if source.is_version(has) => Found::Unchanged,
+                    (source, _) => Found::Source(source),
+                })
             }),
             Request::List(dir) => hub.submit(move || {
                 answer(Found::Listing(root().and_then(|root| root.list(dir.as_ref()))))
@@ -186,14 +194,15 @@ impl Serving {
         }
     }
 
-    fn begin_put(
+    pub(super) fn begin_put(
         &self,
         hub: &mut Hub,
         exchange: ExchangeId,
         request: &Request,
         (below, max, store): (Option<Name>, Option<u64>, Store<'_>),
+        patience: Patience,
     ) -> Result<(), Status> {
-        let Request::Put(Put { meta, .. }) = request else { return Err(Status::Unsupported) };
+        let Request::Put(Put { meta, how, .. }) = request else { return Err(Status::Unsupported) };
         let others = self
             .exchanges
             .iter()
@@ -202,10 +211,18 @@ impl Serving {
             .filter(|(dir, _)| *dir == below.as_ref())
             .fold(0u64, |sum, (_, len)| sum.saturating_add(len));
         let owner = self.keeper.of(self.peers.key(exchange.connection()));
-        let wanted = Wanted { store: store.into_owned(), meta: *meta, owner, max, others };
+        let wanted = Wanted {
+            store: store.into_owned(),
+            meta: *meta,
+            how: *how,
+            owner,
+            max,
+            others,
+            patience,
+        };
         let root = Arc::clone(&self.root);
         let prepare = move || store::prepare(&root.below(below.as_ref())?, &wanted);
-        hub.submit(move || Answer { exchange, found: Found::Partial(prepare()) })
+        hub.submit(move || Answer { exchange, found: Found::Prepared(prepare()) })
     }
 
     fn invite(
@@ -319,9 +336,17 @@ impl Serving {
     }
 
     fn open(&mut self, hub: &mut Hub, exchange: ExchangeId, source: SourceFile) {
-        let reply = Reply::Meta(source.meta());
-        if let Ok(Some(body)) = hub.reply(exchange, reply) {
-            hub.transfers.send_file(body, source);
+        let meta = source.meta();
+        let have = match self.exchanges.get(&exchange).map(Served::request) {
+            Some(Request::Get(get)) => get.have.clone(),
+            _ => None,
+        };
+        if let Ok(Some(body)) = hub.reply(exchange, Reply::Meta(meta)) {
+            let is_told = have.as_ref().is_none_or(|have| have.identity == meta.identity);
+            hub.transfers.send_file(body, source, !is_told);
+            if let Some(have) = have.filter(|_| is_told) {
+                hub.transfers.held(body, Held::Groups(have));
+            }
         }
     }
 
@@ -343,10 +368,17 @@ impl Serving {
     }
 
     /// A file was received whole.
-    fn stored(&mut self, hub: &mut Hub, now: Instant, exchange: ExchangeId, len: u64, hash: Hash) {
+    fn stored(
+        &mut self,
+        hub: &mut Hub,
+        now: Instant,
+        exchange: ExchangeId,
+        (len, hash, kept): (u64, Hash, u64),
+    ) {
         let Some(served) = self.exchanges.get_mut(&exchange) else { return };
         if let Stage::Receiving(name) = &served.stage {
-            let reply = Reply::Stored(Stored { name: name.clone(), len, hash });
+            let stored = Stored { name: name.clone(), len, hash: Some(hash), kept };
+            let reply = Reply::Stored(stored);
             self.answer(hub, now, exchange, reply, len);
         }
     }
@@ -406,7 +438,10 @@ impl Role for Serving {
                 self.end(hub, now, exchange, Ending::Failed(status));
             }
             // Replies come to clients; the loop keeps what concerns bodies.
-            Event::Reply { .. } | Event::Note { .. } | Event::Released { .. } => {}
+            Event::Reply { .. }
+            | Event::Note { .. }
+            | Event::Held { .. }
+            | Event::Released { .. } => {}
         }
     }
 
@@ -419,7 +454,9 @@ impl Role for Serving {
         outcome: Outcome,
     ) {
         match outcome {
-            Outcome::Stored { len, hash, .. } => self.stored(hub, now, exchange, len, hash),
+            Outcome::Stored { len, hash, kept } => {
+                self.stored(hub, now, exchange, (len, hash, kept));
+            }
             Outcome::Failed(status) => self.fail(hub, now, exchange, status, 0),
             // What was read has yet to arrive; a server receives nothing into memory.
             Outcome::Read(_) | Outcome::Collected(_) => {}
@@ -430,8 +467,14 @@ impl Role for Serving {
         let Answer { exchange, found } = answer;
         let failed = match found {
             Found::Source(source) => source.map(|source| self.open(hub, exchange, source)),
-            Found::Partial(partial) => {
-                partial.map(|(name, partial)| self.receive(hub, now, exchange, name, partial))
+            Found::Prepared(prepared) => prepared.map(|prepared| match prepared {
+                Prepared::Ready(name, partial) => self.receive(hub, now, exchange, name, partial),
+                Prepared::Unchanged => self.answer(hub, now, exchange, Reply::Unchanged, 0),
+                Prepared::InUse(name) => self.succeed(hub, now, exchange, &name),
+            }),
+            Found::Unchanged => {
+                self.answer(hub, now, exchange, Reply::Unchanged, 0);
+                Ok(())
             }
             Found::Listing(listing) => listing.map(|listing| {
                 if let Ok(Some(body)) = hub.reply(exchange, Reply::Listing) {

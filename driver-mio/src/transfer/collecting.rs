@@ -6,7 +6,7 @@ use gannet_protocol::{BLOCK_LEN, BodyId, BodyLen, Note, Status, Write};
 
 use super::{
     Output,
-    checks::Checks,
+    checks::{Checks, Verdict},
     job::{Outcome, Work},
     outbox::Outbox,
 };
@@ -84,6 +84,14 @@ impl Collectors {
     }
 }
 
+/// What is wrong does not come again: it is only in memory, and small.
+fn right(verdict: Verdict) -> Result<(), Status> {
+    match verdict {
+        Verdict::Wrong(_) => Err(Status::Corrupt),
+        Verdict::Open | Verdict::Right(_) => Ok(()),
+    }
+}
+
 impl Collecting {
     fn write(&mut self, offset: u64, data: &[u8], fresh: u64) -> Result<(), Status> {
         let end = offset.checked_add(data.len() as u64).ok_or(Status::TooLarge)?;
@@ -105,11 +113,12 @@ impl Collecting {
 
     fn note(&mut self, note: Note) -> Result<(), Status> {
         match note {
-            Note::Group { index, hash } => self.checks.expect(index, hash).map(drop),
+            Note::Group { index, hash } => self.checks.expect(index, hash).and_then(right),
+            Note::Hole { .. } => Err(Status::Unsupported),
             Note::End(end) if !end.stable => Err(Status::Changed),
             Note::End(end) => {
                 self.len = Some(end.len);
-                self.checks.end(end.len)
+                right(self.checks.end(end.len))
             }
         }
     }
@@ -132,7 +141,7 @@ impl Collecting {
         for ((start, block), hashed) in
             (0..).step_by(BLOCK_LEN as usize).zip(bytes.chunks(BLOCK_LEN as usize)).zip(hashes)
         {
-            self.checks.add(start, block.len() as u64, *hashed)?;
+            right(self.checks.add(start, block.len() as u64, *hashed))?;
         }
         self.checks.root().map(drop).ok_or(Status::Corrupt)
     }

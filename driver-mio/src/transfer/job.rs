@@ -4,10 +4,11 @@ use std::{
     fmt,
     fs::File,
     io::{self, ErrorKind, Read},
+    ops::Range,
     sync::Arc,
 };
 
-use gannet_protocol::{BLOCK_LEN, BodyId, End, Status};
+use gannet_protocol::{BLOCK_LEN, BodyId, End, Hash, Status};
 
 use super::{
     buffers::{Buffer, Grant},
@@ -16,7 +17,7 @@ use super::{
 use crate::{
     disk::Pace,
     files::{Durability, JournalFile, Partial, SourceFile, Whole, publish, status_of},
-    hash::{GroupHash, Hashed, PieceHasher, hash_piece},
+    hash::{GroupHash, Hashed, PieceHasher, hash_group, hash_piece},
     sys::files::{read_exact_at, write_all_at},
 };
 
@@ -67,6 +68,10 @@ pub(super) enum Work {
     Record { journal: Arc<JournalFile>, groups: Vec<GroupHash> },
     /// Make what is written durable.
     Sync { file: Arc<File>, journal: Arc<JournalFile> },
+    /// Hash a group of a file's former state.
+    HashBase { file: Arc<File>, index: u64, range: Range<u64> },
+    /// Copy a group from a file's former state, or see that it is here.
+    Copy { from: Arc<File>, to: Option<Arc<File>>, index: u64, range: Range<u64> },
     /// Hash what was received into memory.
     Hash { bytes: Vec<u8> },
 }
@@ -98,10 +103,27 @@ pub(super) enum Outcome {
     Discarded,
     Recorded,
     Synced(Result<(), Status>),
+    BaseHashed {
+        index: u64,
+        hash: Option<Hash>,
+    },
+    /// The hashes of its blocks.
+    Copied {
+        index: u64,
+        copied: Result<Vec<Copied>, Status>,
+    },
     Hashed {
         bytes: Vec<u8>,
         hashes: Vec<Hashed>,
     },
+}
+
+/// A block that was copied.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Copied {
+    pub(super) start: u64,
+    pub(super) len: u64,
+    pub(super) hashed: Hashed,
 }
 
 /// Files that are whole.
@@ -187,6 +209,16 @@ impl Job {
             Work::Sync { file, journal } => {
                 Outcome::Synced(journal.sync(&file).map_err(|error| status_of(&error)))
             }
+            Work::HashBase { file, index, range } => {
+                // What cannot be read is not the same.
+                let blocks = copy(&file, None, range).unwrap_or_default();
+                let piece = |block: Copied| (block.start, block.len, block.hashed);
+                let hash = hash_group(blocks.into_iter().map(piece));
+                Outcome::BaseHashed { index, hash }
+            }
+            Work::Copy { from, to, index, range } => {
+                Outcome::Copied { index, copied: copy(&from, to.as_deref(), range) }
+            }
             Work::Hash { bytes } => {
                 let blocks =
                     (0..).step_by(BLOCK_LEN as usize).zip(bytes.chunks(BLOCK_LEN as usize));
@@ -268,6 +300,31 @@ fn read_back(file: &File, start: u64, len: u64) -> Result<Hashed, Status> {
         done += step as u64;
     }
     Ok(hasher.finish())
+}
+
+/// Reads bytes that start and end with blocks, and writes them at the same place elsewhere.
+fn copy(from: &File, to: Option<&File>, range: Range<u64>) -> Result<Vec<Copied>, Status> {
+    let mut buffer = vec![0; READ_BACK];
+    let mut blocks = Vec::new();
+    let mut start = range.start;
+    while start < range.end {
+        let end = range.end.min(start.saturating_add(BLOCK_LEN));
+        let mut hasher = PieceHasher::new(start);
+        let mut at = start;
+        while at < end {
+            let step = usize::try_from(end - at).unwrap_or(READ_BACK).min(READ_BACK);
+            let bytes = buffer.get_mut(..step).unwrap_or_default();
+            read_exact_at(from, bytes, at).map_err(|error| status_of(&error))?;
+            hasher.update(bytes);
+            if let Some(to) = to {
+                write_all_at(to, bytes, at).map_err(|error| status_of(&error))?;
+            }
+            at += step as u64;
+        }
+        blocks.push(Copied { start, len: end - start, hashed: hasher.finish() });
+        start = end;
+    }
+    Ok(blocks)
 }
 
 impl fmt::Debug for Stream {

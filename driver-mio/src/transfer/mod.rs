@@ -1,9 +1,11 @@
 //! Bodies on their way between files and the endpoint.
 
+mod basing;
 mod buffers;
 mod checks;
 mod collecting;
 mod job;
+mod known;
 mod outbox;
 mod receivers;
 mod receiving;
@@ -15,9 +17,11 @@ mod streaming;
 #[cfg(test)]
 mod tests;
 
-use std::io::Read;
+use std::{io::Read, ops::Range};
 
-use gannet_protocol::{BodyId, FileDone, Hash, Instant, Meta, Note, Source, Status, Unread, Write};
+use gannet_protocol::{
+    BodyId, FileDone, Hash, Held, Instant, Meta, Note, Source, Status, Unread, Write,
+};
 
 use self::{
     collecting::Collectors,
@@ -94,6 +98,28 @@ pub(crate) enum Output {
         /// What to say of it.
         note: Note,
     },
+    /// For [`gannet_protocol::Session::skip`]: the receiver of a body has these bytes.
+    Skip {
+        /// Which body.
+        body: BodyId,
+        /// Which bytes.
+        range: Range<u64>,
+    },
+    /// For [`gannet_protocol::Session::keep`]: these bytes of a body that is received are here.
+    Keep {
+        /// Which body.
+        body: BodyId,
+        /// Which bytes.
+        range: Range<u64>,
+    },
+    /// For [`gannet_protocol::Session::held`]: what is here of a body that is received, or what was wrong. Not all senders want to
+    /// know the former.
+    Held {
+        /// Which body.
+        body: BodyId,
+        /// What.
+        held: Held,
+    },
     /// A body that is sent was read to its end; this is its content's hash.
     Read {
         /// Which body.
@@ -151,9 +177,17 @@ impl Transfers {
         }
     }
 
-    /// Starts to send a file.
-    pub(crate) fn send_file(&mut self, body: BodyId, file: SourceFile) {
-        self.senders.add(body, file, &mut self.out);
+    /// Starts to send a file. `is_awaited` says whether its receiver may say what the groups hash to that it has.
+    pub(crate) fn send_file(&mut self, body: BodyId, file: SourceFile, is_awaited: bool) {
+        self.senders.add(body, file, is_awaited, &mut self.out);
+    }
+
+    /// Takes what the receiver of a body says of what it has.
+    pub(crate) fn held(&mut self, body: BodyId, held: Held) {
+        if let Held::Again(index) = held {
+            self.streams.again(body, index, &mut self.out);
+        }
+        self.senders.held(body, held, &mut self.out);
     }
 
     /// Starts to send what can be read once, such as a [`crate::files::Listing`], as a body of open length.
@@ -230,6 +264,8 @@ impl Transfers {
             Outcome::Written { .. }
             | Outcome::PiecesWritten { .. }
             | Outcome::Recorded
+            | Outcome::BaseHashed { .. }
+            | Outcome::Copied { .. }
             | Outcome::Synced(_) => self.receivers.on_done(body, &outcome, now, out),
             Outcome::Published(published) => self.receivers.on_published(published, out),
             Outcome::Hashed { .. } => self.collectors.on_done(body, outcome, out),

@@ -153,15 +153,17 @@ impl Receivers {
         out: &mut Outbox,
     ) {
         let Some(receiving) = self.receiving.get_mut(&body) else { return };
-        match *outcome {
-            Outcome::Written { start, len, hashed } => {
+        match outcome {
+            &Outcome::Written { start, len, hashed } => {
                 receiving.on_written(start, len, hashed, out);
             }
-            Outcome::PiecesWritten { start, written } => {
+            &Outcome::PiecesWritten { start, written } => {
                 receiving.on_pieces_written(start, written, &self.accounts, out);
             }
             Outcome::Recorded => receiving.on_recorded(),
-            Outcome::Synced(synced) => receiving.on_synced(synced, out),
+            Outcome::Synced(synced) => receiving.on_synced(*synced, out),
+            &Outcome::BaseHashed { index, hash } => receiving.on_base_hashed(index, hash, out),
+            Outcome::Copied { index, copied } => receiving.on_copied(*index, copied, out),
             _ => {}
         }
         receiving.record(now, out);

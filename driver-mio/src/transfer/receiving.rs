@@ -1,23 +1,28 @@
 //! A file that is received.
 
-use std::{collections::BTreeMap, mem};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
 
 use gannet_protocol::{
-    BLOCK_LEN, BodyId, BodyLen, End, Hash, Instant, MAX_BODY, Meta, Note, Status, Ticket, Write,
+    BLOCK_LEN, BodyId, BodyLen, End, Hash, Have, Held, Instant, MAX_AGAIN, MAX_BODY, Meta, Note,
+    Status, Ticket, Write,
 };
 
 use super::{
     Output,
+    basing::Basing,
     buffers::{BLOCK, Buffer, Pool},
-    checks::Checks,
-    job::Work,
+    checks::{Checks, Verdict},
+    job::{Copied, Work},
     outbox::Outbox,
     recording::Recording,
     stage::{Block, Means},
 };
 use crate::{
     files::{Partial, Whole},
-    hash::{GroupHash, Hashed},
+    hash::Hashed,
 };
 
 /// Most blocks that are not whole. Every loss leaves one for as long as it takes to repair it, so this allows for 4 GiB to be
@@ -40,6 +45,11 @@ pub(super) struct Receiving {
     /// Bytes that were there before.
     kept: u64,
     recording: Option<Recording>,
+    basing: Option<Basing>,
+    /// Groups that an earlier transfer had verified.
+    was_kept: BTreeSet<u64>,
+    /// How often groups had to come again.
+    again: BTreeMap<u64, u8>,
     end: Option<End>,
 }
 
@@ -83,6 +93,9 @@ impl Receiving {
             checks: Checks::new(meta.len),
             kept: 0,
             recording: None,
+            basing: None,
+            was_kept: BTreeSet::new(),
+            again: BTreeMap::new(),
             end: None,
         }
     }
@@ -100,6 +113,7 @@ impl Receiving {
     /// Whether the bytes at `offset` were there before, and have to stay.
     pub(super) fn is_kept(&self, offset: u64) -> bool {
         self.checks.is_kept(offset)
+            || self.basing.as_ref().is_some_and(|base| base.is_taken(offset))
     }
 
     /// Whether nothing more can come of it.
@@ -178,7 +192,7 @@ impl Receiving {
     /// Takes the partial file to write to, and what is in it.
     pub(super) fn open(
         &mut self,
-        partial: Partial,
+        mut partial: Partial,
         now: Instant,
         accounts: &Accounts,
         out: &mut Outbox,
@@ -187,10 +201,17 @@ impl Receiving {
             return out.job(self.body, Work::Discard { partial, verified: Vec::new() });
         }
         self.recording = Recording::of(&partial, self.meta.len.group_len(), now);
-        let taken = self.take_kept(&partial);
+        self.take_kept(&mut partial, out);
         self.state = State::Open(partial);
-        if let Err(status) = taken {
-            return self.fail(status, out);
+        if let Some(basing) = &self.basing {
+            basing.begin(self.body, out);
+            basing.groups().for_each(|index| self.take_from_base(index, out));
+        }
+        while let Some(index) = self.checks.wrongly_kept() {
+            self.want_again(index, out);
+        }
+        if self.is_over() {
+            return;
         }
         let means = means(&self.state, accounts);
         for (_, block) in self.blocks.values_mut() {
@@ -201,16 +222,115 @@ impl Receiving {
         self.publish_if_whole(out);
     }
 
-    fn take_kept(&mut self, partial: &Partial) -> Result<(), Status> {
-        let BodyLen::Known(len) = self.meta.len else { return Ok(()) };
-        let group_len = self.meta.len.group_len();
-        let bytes =
-            |index: &u64| len.saturating_sub(index.saturating_mul(group_len)).min(group_len);
-        self.kept = partial.kept().keys().map(bytes).fold(0, u64::saturating_add);
-        self.checks.keep(partial.kept())?;
+    /// Takes what is there already, and tells the sender.
+    fn take_kept(&mut self, partial: &mut Partial, out: &mut Outbox) {
+        let BodyLen::Known(len) = self.meta.len else { return };
+        if let Some(base) = partial.take_base() {
+            self.basing = Some(Basing::new(base, partial.file(), len));
+            return;
+        }
+        self.kept = partial.kept().keys().map(|index| self.bytes_of(*index)).sum();
+        self.checks.keep(partial.kept());
+        self.was_kept = partial.kept().keys().copied().collect();
         let checks = &self.checks;
         self.blocks.retain(|index, _| !checks.is_kept(index.saturating_mul(BLOCK_LEN)));
-        Ok(())
+        let identity = self.meta.identity;
+        let groups = partial.kept().keys().map(|&index| index..index.saturating_add(1));
+        let held = match partial.kept().is_empty() {
+            true => Held::Nothing,
+            false => Held::Groups(Have { identity, groups: groups.collect() }),
+        };
+        out.tell(Output::Held { body: self.body, held });
+    }
+
+    /// Bytes of a group.
+    fn bytes_of(&self, index: u64) -> u64 {
+        let group_len = self.meta.len.group_len();
+        match self.meta.len {
+            BodyLen::Known(len) => {
+                len.saturating_sub(index.saturating_mul(group_len)).min(group_len)
+            }
+            BodyLen::Open => group_len,
+        }
+    }
+
+    /// Takes a group from the file's former state, if it is the same there.
+    fn take_from_base(&mut self, index: u64, out: &mut Outbox) {
+        if let (State::Open(partial), Some(basing)) = (&self.state, &mut self.basing)
+            && let Some(expected) = self.checks.expected(index)
+            && let Some(range) = basing.take(self.body, index, expected, partial.file(), out)
+        {
+            self.blocks.retain(|block, _| !range.contains(&block.saturating_mul(BLOCK_LEN)));
+        }
+    }
+
+    /// Takes note of what a group of the file's former state hashes to.
+    pub(super) fn on_base_hashed(&mut self, index: u64, hash: Option<Hash>, out: &mut Outbox) {
+        if self.is_over() {
+            return;
+        }
+        if let Some(basing) = &mut self.basing {
+            basing.on_hashed(self.body, index, hash, out);
+        }
+        self.take_from_base(index, out);
+    }
+
+    /// Takes note that a group was taken from the file's former state.
+    pub(super) fn on_copied(
+        &mut self,
+        index: u64,
+        copied: &Result<Vec<Copied>, Status>,
+        out: &mut Outbox,
+    ) {
+        if self.is_over() {
+            return;
+        }
+        match copied {
+            Ok(blocks) => {
+                self.kept = self.kept.saturating_add(self.bytes_of(index));
+                for &Copied { start, len, hashed } in blocks {
+                    let verdict = self.checks.add(start, len, hashed);
+                    self.judge(verdict, out);
+                }
+                self.publish_if_whole(out);
+            }
+            // It has become shorter.
+            Err(Status::Changed) => {
+                self.kept = self.kept.saturating_add(self.bytes_of(index));
+                self.want_again(index, out);
+            }
+            Err(status) => self.fail(*status, out),
+        }
+    }
+
+    /// Takes what is known of a group now.
+    fn judge(&mut self, verdict: Verdict, out: &mut Outbox) {
+        match verdict {
+            Verdict::Open => {}
+            Verdict::Right(group) => {
+                if let Some(recording) = &mut self.recording {
+                    recording.add(group);
+                }
+            }
+            Verdict::Wrong(index) => self.want_again(index, out),
+        }
+    }
+
+    /// Has a group come again that is not what it must be, unless it did so too often.
+    fn want_again(&mut self, index: u64, out: &mut Outbox) {
+        let count = self.again.entry(index).or_default();
+        *count = count.saturating_add(1);
+        if *count > MAX_AGAIN {
+            return self.fail(Status::Corrupt, out);
+        }
+        let bytes = self.bytes_of(index);
+        let was_taken = self.basing.as_mut().is_some_and(|basing| basing.give_up(index));
+        if was_taken || self.was_kept.remove(&index) {
+            self.kept = self.kept.saturating_sub(bytes);
+        } else {
+            self.arrived = self.arrived.saturating_sub(bytes);
+        }
+        out.tell(Output::Held { body: self.body, held: Held::Again(index) });
     }
 
     /// When the buffer that was touched least recently was, and in which block it is; only of those that can be given up.
@@ -237,15 +357,21 @@ impl Receiving {
     pub(super) fn note(&mut self, note: Note, accounts: &Accounts, out: &mut Outbox) {
         let taken = match note {
             _ if self.is_over() => return,
-            Note::Group { index, hash } => {
-                self.checks.expect(index, hash).map(|group| self.verified(group))
-            }
+            Note::Group { index, hash } => self.take_group(index, hash, out),
+            Note::Hole { .. } => Err(Status::Unsupported),
             Note::End(end) => self.take_end(end, accounts, out),
         };
         match taken {
             Ok(()) => self.publish_if_whole(out),
             Err(status) => self.fail(status, out),
         }
+    }
+
+    fn take_group(&mut self, index: u64, hash: Hash, out: &mut Outbox) -> Result<(), Status> {
+        let verdict = self.checks.expect(index, hash)?;
+        self.judge(verdict, out);
+        self.take_from_base(index, out);
+        Ok(())
     }
 
     fn take_end(&mut self, end: End, accounts: &Accounts, out: &mut Outbox) -> Result<(), Status> {
@@ -263,7 +389,8 @@ impl Receiving {
             _ => self.end = Some(end),
         }
         if self.meta.len == BodyLen::Open {
-            self.checks.end(end.len)?;
+            let verdict = self.checks.end(end.len);
+            self.judge(verdict, out);
             let index = end.len / BLOCK_LEN;
             if let Some((_, block)) = self.blocks.get_mut(&index) {
                 block.settle_len(end.len % BLOCK_LEN);
@@ -287,9 +414,12 @@ impl Receiving {
             return;
         }
         self.blocks.remove(&(start / BLOCK_LEN));
-        match hashed.and_then(|hashed| self.checks.add(start, len, hashed)) {
-            Ok(group) => {
-                self.verified(group);
+        match hashed {
+            // It came before it was known that it is here.
+            Ok(_) if self.is_kept(start) => {}
+            Ok(hashed) => {
+                let verdict = self.checks.add(start, len, hashed);
+                self.judge(verdict, out);
                 self.publish_if_whole(out);
             }
             Err(status) => self.fail(status, out),
@@ -326,12 +456,6 @@ impl Receiving {
             self.recording = None;
             let (mode, modified) = (self.meta.mode, self.meta.modified);
             out.publish(self.body, Whole { partial, mode, modified }, end.len);
-        }
-    }
-
-    fn verified(&mut self, group: Option<GroupHash>) {
-        if let (Some(recording), Some(group)) = (&mut self.recording, group) {
-            recording.add(group);
         }
     }
 

@@ -97,6 +97,14 @@ impl Streams {
         self.let_in(out);
     }
 
+    /// The receiver wants a group again: if it was let go of, it cannot be read again.
+    pub(super) fn again(&mut self, body: BodyId, index: u64, out: &mut Outbox) {
+        let start = index.saturating_mul(BodyLen::Open.group_len());
+        if self.streaming.get(&body).is_some_and(|streaming| start < streaming.start) {
+            out.fail(body, Status::Corrupt);
+        }
+    }
+
     pub(super) fn forget(&mut self, body: BodyId, out: &mut Outbox) {
         if self.streaming.remove(&body).is_some() {
             self.let_in(out);

@@ -253,7 +253,7 @@ fn a_line_taken_out_ends_what_runs() {
     assert!(is_refused(gone));
     assert_eq!(status(lowered), Some(Status::Denied));
     drop(clients);
-    assert_eq!(world.names_here(), [""; 0]);
+    assert_eq!(world.whole_here(), [""; 0]);
 }
 
 fn ticket_of(text: &TicketText) -> Ticket {

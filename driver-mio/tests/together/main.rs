@@ -4,6 +4,7 @@ mod bad_link;
 mod clients;
 mod connecting;
 mod endings;
+mod keeping;
 mod logging;
 mod refusals;
 mod transfers;

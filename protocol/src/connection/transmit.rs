@@ -430,8 +430,8 @@ impl Connection {
                         let repeat = Repeat::Message { exchange, offset: 0, len, fin: false };
                         self.repeats.note(self.recovery.next_number(), repeat);
                     }
-                    let (offset, len) = (next.range.start, len as u16);
-                    draft.contents.chunk = Some(Chunk { exchange, offset, len });
+                    let (offset, len, generation) = (next.range.start, len as u16, next.generation);
+                    draft.contents.chunk = Some(Chunk { exchange, offset, len, generation });
                     draft.chunk = Some((u64::from(len), again));
                     draft.eliciting = true;
                     return;

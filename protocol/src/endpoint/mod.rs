@@ -152,7 +152,12 @@ impl Endpoint {
                 };
                 let owner = self.outbox.bodies.owner(ticket.body);
                 let rtt = connection.rtt();
-                connection.exchanges.settle(now, rtt, owner.map(|owner| owner.number), ticket.len);
+                connection.exchanges.settle(
+                    now,
+                    rtt,
+                    owner.map(|owner| owner.number),
+                    ticket.charged,
+                );
                 if connection.exchanges.has_work() {
                     self.touch(ticket.connection.slot);
                 }

@@ -1,10 +1,10 @@
 //! The commands of one connection.
 
-use core::{fmt, net::SocketAddr};
+use core::{fmt, net::SocketAddr, ops::Range};
 
 use super::Endpoint;
 use crate::{
-    BodyId, CloseCode, ConnectionHandle, ExchangeId, Note, Reply, Request, Stats, Status,
+    BodyId, CloseCode, ConnectionHandle, ExchangeId, Held, Note, Reply, Request, Stats, Status,
     connection::Connection, crypto::PublicKey, exchange::Outbox,
 };
 
@@ -97,15 +97,50 @@ impl Session<'_> {
         self.with(|connection, outbox| connection.exchanges.reply(number, reply, outbox))
     }
 
-    /// As the sender of a body: says something of it. [`Note::End`] is the last, and settles the length of an
-    /// open body.
+    /// As the sender of a body: says something of it. [`Note::Hole`] skips its bytes. [`Note::End`] is the last, and settles the
+    /// length of an open body. What is said of a body after [`Reply::Unchanged`] is said to nobody.
     ///
     /// # Errors
     /// [`Misuse::Over`] or [`Misuse::OutOfPlace`].
     pub fn note(&mut self, body: BodyId, note: Note) -> Result<(), Misuse> {
-        let owner = self.endpoint.outbox.bodies.owner(body).ok_or(Misuse::Over)?;
-        let number = self.number(owner)?;
-        self.with(|connection, _| connection.exchanges.note(number, note))
+        let number = self.owner(body)?;
+        self.with(|connection, outbox| connection.exchanges.note(number, note, outbox))
+    }
+
+    /// As the receiver of a body: says what it holds of it already.
+    ///
+    /// A server that receives a body of a known length over [`crate::HOLD_ABOVE`] says [`Held::Groups`], or any number of
+    /// [`Held::Hashes`] in ascending order and then [`Held::Nothing`], or that alone; the client holds the body back for it. A
+    /// client does so with hashes after a [`Reply::Meta`] of such a length and another identity than its [`crate::Have`] has. After
+    /// [`Held::Groups`] their bytes are kept ([`Self::keep`]). [`Held::Again`] undoes that, and makes all bytes of the group come
+    /// again as new ones, into [`crate::Write`]s: at most [`crate::MAX_AGAIN`] times a group and [`crate::MAX_AGAINS`] times a body.
+    ///
+    /// # Errors
+    /// [`Misuse::Over`] or [`Misuse::OutOfPlace`], which it is, too, when a group was asked for again too often.
+    pub fn held(&mut self, body: BodyId, held: Held) -> Result<(), Misuse> {
+        let number = self.owner(body)?;
+        self.with(|connection, _| connection.exchanges.held(number, held))
+    }
+
+    /// As the sender of a body of known length: its receiver has these bytes, which are whole blocks ([`crate::BLOCK_LEN`]), or go
+    /// up to the body's end. They count as acknowledged and cost no credit. What of them was sent before goes on until it
+    /// is acknowledged.
+    ///
+    /// # Errors
+    /// [`Misuse::Over`] or [`Misuse::OutOfPlace`].
+    pub fn skip(&mut self, body: BodyId, range: Range<u64>) -> Result<(), Misuse> {
+        let number = self.owner(body)?;
+        self.with(|connection, outbox| connection.exchanges.skip(number, &range, outbox))
+    }
+
+    /// As the receiver of a body of known length: these bytes are here, which are whole blocks ([`crate::BLOCK_LEN`]), or go up to the
+    /// body's end. No [`crate::Write`] follows for them.
+    ///
+    /// # Errors
+    /// [`Misuse::Over`] or [`Misuse::OutOfPlace`].
+    pub fn keep(&mut self, body: BodyId, range: Range<u64>) -> Result<(), Misuse> {
+        let number = self.owner(body)?;
+        self.with(|connection, outbox| connection.exchanges.keep(number, &range, outbox))
     }
 
     /// As a client that received a body: it is verified and stored, and the server may count it as done.
@@ -138,6 +173,11 @@ impl Session<'_> {
             connection.close(code, outbox);
             Ok(())
         });
+    }
+
+    /// The number of the exchange that a body of this connection belongs to.
+    fn owner(&self, body: BodyId) -> Result<u64, Misuse> {
+        self.number(self.endpoint.outbox.bodies.owner(body).ok_or(Misuse::Over)?)
     }
 
     /// The number of an exchange of this connection.

@@ -8,24 +8,30 @@
 //! others RENAME | EXIT fin                       DONE fin
 //! ```
 //!
-//! Either side can give it up at any moment with RESET.
+//! HOLE may stand wherever GROUP may. The receiver of a body says in its own stream what it holds already ([`Telling`]). UNCHANGED
+//! takes the place of META or STORED, and ends the exchange without the rest of the body. Either side can give it up at any moment with RESET.
 
 mod recv_body;
 mod send_body;
 mod stream;
 mod table;
+mod telling;
+
+use alloc::vec::Vec;
+use core::ops::Range;
 
 pub(crate) use recv_body::{Accepted, ChunkError};
 pub(crate) use stream::Piece;
 pub(crate) use table::{Exchanges, Limits, Outbox};
 
 use crate::{
-    BLOCK_LEN, BodyLen, MAX_BODY, Misuse, Note, Reply, Request, Violation, message::Message,
+    BodyLen, Have, Held, MAX_HOLES, Misuse, Note, Put, Reply, Request, Violation, message::Message,
     wire::frame::Reset,
 };
 use recv_body::RecvBody;
 use send_body::SendBody;
 use stream::{RecvStream, SendStream, StreamError};
+use telling::Telling;
 
 /// Which end of the connection we are.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -74,6 +80,11 @@ struct Said {
     reply: bool,
     /// The body's sender told its end.
     end: bool,
+    /// The server's answer was that nothing is to be sent.
+    unchanged: bool,
+    /// Holes that the body's sender told, and where the last one ends.
+    holes: u64,
+    holes_end: u64,
 }
 
 /// An exchange that runs.
@@ -87,6 +98,12 @@ pub(crate) struct Exchange {
     recv: RecvStream,
     send_body: Option<SendBody>,
     recv_body: Option<RecvBody>,
+    /// What the body's receiver said of what it holds.
+    telling: Telling,
+    /// What a get said of that, until the reply tells whether it is of the same.
+    claimed: Option<Have>,
+    /// Whether the request lets the server answer that nothing is to be sent.
+    may_be_unchanged: bool,
     /// It stands in the queue of those with messages to send.
     talking: bool,
     /// It stands in the queue of those with body bytes to send.
@@ -94,42 +111,97 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    fn new(role: Role, verb: Option<Verb>) -> Self {
+    fn new(role: Role) -> Self {
         Self {
             role,
-            verb,
+            verb: None,
             said: Said::default(),
             send: SendStream::default(),
             recv: RecvStream::default(),
             send_body: None,
             recv_body: None,
+            telling: Telling::default(),
+            claimed: None,
+            may_be_unchanged: false,
             talking: false,
             sending: false,
         }
     }
 
-    /// Whether this message may come now; notes that it came.
-    fn check_message(&mut self, message: &Message) -> Result<(), Violation> {
-        let fits = match (message, self.role, self.verb) {
-            (Message::Request(request), Role::Server, None) => {
-                self.verb = Some(Verb::of(request));
-                true
+    /// Notes what was asked.
+    fn ask(&mut self, request: &Request) {
+        self.verb = Some(Verb::of(request));
+        match request {
+            Request::Get(get) => {
+                self.claimed.clone_from(&get.have);
+                self.may_be_unchanged = get.unless.is_some();
             }
-            (Message::Reply(reply), Role::Client, Some(verb)) if !self.said.reply => {
-                self.said.reply = true;
-                match (reply, verb) {
-                    (Reply::Meta(_), Verb::Get)
-                    | (Reply::Listing, Verb::List)
-                    | (Reply::Done, Verb::Command)
-                    | (Reply::Ticket(_), Verb::Invite) => true,
-                    (Reply::Stored(_), Verb::Put) => self.said.end,
-                    _ => false,
+            Request::Put(put @ Put { meta, how, .. }) => {
+                self.telling = Telling::of_put(put);
+                self.may_be_unchanged = !how.fresh && matches!(meta.len, BodyLen::Known(_));
+            }
+            _ => {}
+        }
+    }
+
+    /// Notes what was answered; gives the bytes of the body that need not travel then.
+    fn answer(&mut self, reply: &Reply) -> Vec<Range<u64>> {
+        self.said.reply = true;
+        let claimed = self.claimed.take();
+        match reply {
+            Reply::Meta(meta) => {
+                self.telling = Telling::of_get(claimed.as_ref().map(|have| have.identity), meta);
+                let same = claimed.filter(|have| have.identity == meta.identity);
+                return same.map_or_else(Vec::new, |have| have.groups.bytes(meta.len).collect());
+            }
+            Reply::Listing => self.telling = Telling::none(BodyLen::Open),
+            Reply::Unchanged => {
+                self.said.unchanged = true;
+                self.telling.conclude();
+                let send = self.send_body.as_ref().map(SendBody::len);
+                if let Some(BodyLen::Known(len)) =
+                    send.or(self.recv_body.as_ref().map(RecvBody::len))
+                {
+                    return [0..len].into();
                 }
             }
-            (Message::Note(note), role, Some(verb)) => {
-                let from_peer = verb.body_from().is_some_and(|sender| sender != role);
-                let opened = role == Role::Server || self.said.reply;
-                from_peer && opened && !self.said.end && self.check_note(note)?
+            Reply::Stored(_) | Reply::Done | Reply::Ticket(_) => {}
+        }
+        Vec::new()
+    }
+
+    /// Whether a server may answer this, as far as either side can tell.
+    fn fits(&self, reply: &Reply) -> bool {
+        match (reply, self.verb) {
+            (Reply::Meta(_), Some(Verb::Get))
+            | (Reply::Listing, Some(Verb::List))
+            | (Reply::Done, Some(Verb::Command))
+            | (Reply::Ticket(_), Some(Verb::Invite)) => true,
+            (Reply::Stored(_), Some(Verb::Put)) => self.said.end,
+            (Reply::Unchanged, Some(Verb::Get | Verb::Put)) => self.may_be_unchanged,
+            _ => false,
+        }
+    }
+
+    /// Whether this message may come now; notes that it came.
+    fn check_message(&mut self, message: &Message) -> Result<(), Violation> {
+        let fits = match message {
+            Message::Request(request) if self.role == Role::Server && self.verb.is_none() => {
+                self.ask(request);
+                true
+            }
+            Message::Reply(reply) if self.role == Role::Client && !self.said.reply => {
+                self.fits(reply)
+            }
+            Message::Note(note) => {
+                let sender = self.verb.and_then(Verb::body_from);
+                let from_peer = sender.is_some_and(|sender| sender != self.role);
+                from_peer && !self.said.end && self.check_note(note)?
+            }
+            Message::Held(held) => {
+                // A reply to a put is the last that its receiver says.
+                let answered = self.role == Role::Client && self.said.reply;
+                self.send_body.is_some() && !answered && self.telling.say(held)
             }
             _ => false,
         };
@@ -139,7 +211,11 @@ impl Exchange {
     fn check_note(&mut self, note: &Note) -> Result<bool, Violation> {
         let Some(body) = &mut self.recv_body else { return Ok(false) };
         match note {
-            Note::Group { index, .. } => Ok(*index < body.groups()),
+            Note::Group { index, .. } => Ok(self.telling.has_group(*index)),
+            Note::Hole { offset, len } => {
+                let hole = *offset..offset.saturating_add(*len);
+                Ok(self.said.hole(&hole) && body.keep(&hole))
+            }
             Note::End(end) => {
                 self.said.end = true;
                 if body.end(end.len) { Ok(true) } else { Err(Violation::EndMoved) }
@@ -149,27 +225,26 @@ impl Exchange {
 
     /// As a server: whether this answer may be given now.
     fn check_reply(&self, reply: &Reply) -> Result<(), Misuse> {
-        let fits = match (reply, self.verb) {
-            (Reply::Meta(_), Some(Verb::Get))
-            | (Reply::Listing, Some(Verb::List))
-            | (Reply::Done, Some(Verb::Command))
-            | (Reply::Ticket(_), Some(Verb::Invite)) => true,
-            (Reply::Stored(_), Some(Verb::Put)) => self.said.end,
-            _ => false,
-        };
-        let fits = fits && self.role == Role::Server && !self.said.reply;
+        let fits = self.fits(reply) && self.role == Role::Server && !self.said.reply;
         if fits { Ok(()) } else { Err(Misuse::OutOfPlace) }
     }
 
-    /// As a body's sender: says something of it.
+    /// As a body's sender: says something of it. Nobody wants to hear it of a body that is not to be sent.
     fn note(&mut self, note: Note) -> Result<(), Misuse> {
         let Some(body) = &mut self.send_body else { return Err(Misuse::OutOfPlace) };
-        if self.said.end {
-            return Err(Misuse::OutOfPlace);
+        if self.said.unchanged {
+            return Ok(());
         }
-        if let Note::End(end) = &note
-            && !body.end(end.len)
-        {
+        let fits = !self.said.end
+            && match &note {
+                Note::Group { .. } => true,
+                Note::Hole { offset, len } => {
+                    let hole = *offset..offset.saturating_add(*len);
+                    body.len().blocks(&hole).is_some() && self.said.hole(&hole)
+                }
+                Note::End(end) => body.end(end.len),
+            };
+        if !fits {
             return Err(Misuse::OutOfPlace);
         }
         self.send.push(&Message::Note(note));
@@ -177,6 +252,23 @@ impl Exchange {
             self.said.end = true;
             self.send.finish();
         }
+        Ok(())
+    }
+
+    /// As a body's receiver: says something of what it holds.
+    fn held(&mut self, held: Held) -> Result<(), Misuse> {
+        let Some(body) = &mut self.recv_body else { return Err(Misuse::OutOfPlace) };
+        if self.send.is_finished() || !self.telling.say(&held) {
+            return Err(Misuse::OutOfPlace);
+        }
+        match &held {
+            Held::Groups(have) => have.groups.bytes(body.len()).for_each(|range| {
+                body.keep(&range);
+            }),
+            Held::Again(index) => body.again(&self.telling.range(*index, body.len())),
+            Held::Hashes { .. } | Held::Nothing => {}
+        }
+        self.send.push(&Message::Held(held));
         Ok(())
     }
 
@@ -194,21 +286,23 @@ impl Exchange {
     fn may_end(&self) -> bool {
         match (self.role, self.verb) {
             (_, None) => false,
-            (Role::Server, Some(Verb::Put)) => self.said.end,
+            (Role::Server, Some(Verb::Put)) => self.said.end || self.said.unchanged,
             (Role::Server, Some(_)) => true,
-            (Role::Client, Some(Verb::Get | Verb::List)) => self.said.end,
+            (Role::Client, Some(Verb::Get | Verb::List)) => self.said.end || self.said.unchanged,
             (Role::Client, Some(_)) => self.said.reply,
         }
     }
 }
 
-impl RecvBody {
-    /// Most groups that it can have.
-    fn groups(&self) -> u64 {
-        match self.len() {
-            BodyLen::Known(len) => len.div_ceil(self.len().group_len()),
-            BodyLen::Open => MAX_BODY / BLOCK_LEN,
+impl Said {
+    /// Notes a hole. False: it does not lie behind the last one, or there are too many.
+    fn hole(&mut self, hole: &Range<u64>) -> bool {
+        let fits = !hole.is_empty() && hole.start >= self.holes_end && self.holes < MAX_HOLES;
+        if fits {
+            self.holes_end = hole.end;
+            self.holes = self.holes.saturating_add(1);
         }
+        fits
     }
 }
 
@@ -242,7 +336,7 @@ pub(crate) struct Ended {
     reset_acked: bool,
     /// The peer has said what it was charged, or nothing of its side is missing.
     settled: bool,
-    /// What had been received of the body.
+    /// What had been charged of the body.
     body: u64,
     /// What had been received of the message stream.
     messages: u64,

@@ -16,29 +16,47 @@ const MAX_OPEN_BLOCKS: usize = 256;
 const MAX_GAPS: usize = 1_024;
 
 /// A body that we receive.
+///
+/// A block is *present* when all of it was received, or is kept from before. Each byte is charged once, when it comes first,
+/// whether it is wanted or not: the sender counts likewise.
 #[derive(Debug)]
 pub(crate) struct RecvBody {
     pub(crate) id: BodyId,
     len: BodyLen,
-    /// Blocks that are begun, by index, and which of their bytes are here.
-    open: Vec<(u64, RangeSet)>,
-    /// Blocks that are whole.
+    /// Blocks of which some bytes came, in order.
+    open: Vec<OpenBlock>,
+    /// Blocks of which all bytes came, and are present.
     closed: RangeSet,
+    /// Blocks that are present although not all of their bytes came, and maybe none.
+    kept: RangeSet,
+    /// Blocks of which all bytes came, and are wanted once more.
+    reopened: RangeSet,
     /// Sets of former blocks, kept for their memory.
     spare: Vec<RangeSet>,
-    /// Bytes that are here.
-    received: u64,
-    /// The greatest end of a chunk.
+    /// Bytes that are present.
+    present: u64,
+    /// Bytes that came for the first time.
+    charged: u64,
+    /// The greatest end of a chunk, or of what is kept.
     reach: u64,
     pub(crate) credit: RecvCredit,
+}
+
+#[derive(Debug)]
+struct OpenBlock {
+    number: u64,
+    /// Bytes that came; of a block that is wanted once more, those that came since.
+    here: RangeSet,
+    /// Bytes that ever came, where they are others.
+    paid: Option<RangeSet>,
 }
 
 /// What to do with a chunk.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Accepted {
-    /// These bytes hold all that are new, `fresh` of them.
-    Write { range: Range<u64>, fresh: u64 },
-    /// All of it was here before.
+    /// These bytes hold all that are new, `fresh` of them, of which `charged` are charged.
+    Write { range: Range<u64>, fresh: u64, charged: u64 },
+    /// All of it was here before, or was kept.
     Known,
     /// It cannot be kept account of: the packet counts as lost.
     Refused,
@@ -65,14 +83,18 @@ impl RecvBody {
             len,
             open: Vec::new(),
             closed: RangeSet::new(),
+            kept: RangeSet::new(),
+            reopened: RangeSet::new(),
             spare: Vec::new(),
-            received: 0,
+            present: 0,
+            charged: 0,
             reach: 0,
             credit,
         }
     }
 
-    /// Takes in a chunk; `connection` is charged for what is new, as is this body.
+    /// Takes in a chunk; `connection` is charged for what comes for the first time, as is this body. What is kept is settled at
+    /// once.
     pub(crate) fn accept(
         &mut self,
         chunk: Range<u64>,
@@ -81,58 +103,151 @@ impl RecvBody {
         if matches!(self.len, BodyLen::Known(len) if chunk.end > len) {
             return Err(ChunkError::BeyondEnd);
         }
-        let block = chunk.start / BLOCK_LEN;
-        if chunk.is_empty() || chunk.end > block.saturating_add(1).saturating_mul(BLOCK_LEN) {
+        let number = chunk.start / BLOCK_LEN;
+        if chunk.is_empty() || chunk.end > number.saturating_add(1).saturating_mul(BLOCK_LEN) {
             return Err(ChunkError::CrossesBlock);
         }
-        if self.closed.contains(block) {
+        if self.closed.contains(number) {
             return Ok(Accepted::Known);
         }
-        let Some(index) = self.open_block(block) else { return Ok(Accepted::Refused) };
-        let Some((_, here)) = self.open.get_mut(index) else { return Ok(Accepted::Refused) };
-        let mut news = here.missing(chunk.clone());
+        let Some(index) = self.open_block(number) else { return Ok(Accepted::Refused) };
+        let Some(block) = self.open.get_mut(index) else { return Ok(Accepted::Refused) };
+        let mut news = block.here.missing(chunk.clone());
         let Some(first) = news.next() else { return Ok(Accepted::Known) };
         let range = first.start..news.last().map_or(first.end, |last| last.end);
-        if here.len() >= MAX_GAPS && !here.intersects(&widened(&range)) {
+        if block.here.len() >= MAX_GAPS && !block.here.intersects(&widened(&range)) {
             return Ok(Accepted::Refused);
         }
-        let before = here.total();
-        here.insert(range.clone());
-        let fresh = here.total().saturating_sub(before);
-        if self.credit.charge(fresh).is_err() || connection.charge(fresh).is_err() {
+        let fresh = block.here.insert(range.clone());
+        let charged = block.paid.as_mut().map_or(fresh, |paid| paid.insert(range.clone()));
+        if self.credit.charge(charged).is_err() || connection.charge(charged).is_err() {
             return Err(ChunkError::OverCredit);
         }
-        self.received = self.received.saturating_add(fresh);
+        self.charged = self.charged.saturating_add(charged);
         self.reach = self.reach.max(chunk.end);
+        let kept = self.kept.contains(number);
+        if kept {
+            self.credit.settle(charged);
+            connection.settle(charged);
+        } else {
+            self.present = self.present.saturating_add(fresh);
+        }
         self.close_if_whole(index);
-        Ok(Accepted::Write { range, fresh })
+        Ok(if kept { Accepted::Known } else { Accepted::Write { range, fresh, charged } })
     }
 
-    fn open_block(&mut self, block: u64) -> Option<usize> {
-        match self.open.binary_search_by_key(&block, |(number, _)| *number) {
+    fn open_block(&mut self, number: u64) -> Option<usize> {
+        match self.open.binary_search_by_key(&number, |block| block.number) {
             Ok(index) => Some(index),
             Err(index) if self.open.len() < MAX_OPEN_BLOCKS => {
-                let set = self.spare.pop().unwrap_or_default();
-                self.open.insert(index, (block, set));
+                let here = self.spare.pop().unwrap_or_default();
+                let paid = self.reopened.contains(number).then(|| {
+                    let mut all = self.spare.pop().unwrap_or_default();
+                    all.insert(self.block(number));
+                    all
+                });
+                self.reopened.remove(number..number.saturating_add(1));
+                self.open.insert(index, OpenBlock { number, here, paid });
                 Some(index)
             }
             Err(_) => None,
         }
     }
 
-    fn close_if_whole(&mut self, index: usize) {
-        let Some((block, here)) = self.open.get(index) else { return };
-        let start = block.saturating_mul(BLOCK_LEN);
+    /// The bytes of a block.
+    fn block(&self, number: u64) -> Range<u64> {
+        self.bytes(number..number.saturating_add(1))
+    }
+
+    /// The bytes of some blocks.
+    fn bytes(&self, blocks: Range<u64>) -> Range<u64> {
         let end = match self.len {
-            BodyLen::Known(len) => len.min(start.saturating_add(BLOCK_LEN)),
-            BodyLen::Open => start.saturating_add(BLOCK_LEN),
+            BodyLen::Known(len) => len,
+            BodyLen::Open => u64::MAX,
         };
-        if here.covers(&(start..end)) {
-            let (block, mut set) = self.open.remove(index);
-            set.clear();
-            self.spare.push(set);
-            self.closed.insert(block..block.saturating_add(1));
+        let at = |number: u64| number.saturating_mul(BLOCK_LEN).min(end);
+        at(blocks.start)..at(blocks.end)
+    }
+
+    fn close_if_whole(&mut self, index: usize) {
+        let Some(block) = self.open.get(index) else { return };
+        if block.here.covers(&self.block(block.number)) {
+            let OpenBlock { number, here, paid } = self.open.remove(index);
+            self.closed.insert(number..number.saturating_add(1));
+            for mut set in paid.into_iter().chain([here]) {
+                set.clear();
+                self.spare.push(set);
+            }
         }
+    }
+
+    /// These bytes need not come: they are here from before, or will never be wanted. False: they are not whole blocks, up to the
+    /// end, of a body of known length.
+    pub(crate) fn keep(&mut self, range: &Range<u64>) -> bool {
+        let Some(blocks) = self.len.blocks(range) else { return false };
+        self.reach = self.reach.max(range.end);
+        let missing: Vec<_> =
+            self.kept.missing(blocks).flat_map(|part| self.closed.missing(part)).collect();
+        for part in missing {
+            self.keep_blocks(part);
+        }
+        true
+    }
+
+    /// Keeps blocks that are not present yet.
+    fn keep_blocks(&mut self, blocks: Range<u64>) {
+        let bytes = self.bytes(blocks.clone());
+        self.present = self.present.saturating_add(bytes.end.saturating_sub(bytes.start));
+        self.kept.insert(blocks.clone());
+        // All of these came before.
+        let came: Vec<_> = self.reopened.overlap(&blocks).collect();
+        for part in came {
+            self.closed.insert(part);
+        }
+        self.reopened.remove(blocks.clone());
+        let mut index = self.open.partition_point(|block| block.number < blocks.start);
+        while let Some(block) = self.open.get_mut(index).filter(|block| block.number < blocks.end) {
+            self.present = self.present.saturating_sub(block.here.total());
+            if let Some(paid) = block.paid.take() {
+                block.here = paid;
+            }
+            let open = self.open.len();
+            self.close_if_whole(index);
+            index = index.saturating_add(usize::from(self.open.len() == open));
+        }
+    }
+
+    /// These bytes are wanted once more: whole blocks, or up to the end.
+    pub(crate) fn again(&mut self, range: &Range<u64>) {
+        let blocks = range.start / BLOCK_LEN..range.end.div_ceil(BLOCK_LEN);
+        let present: Vec<_> = self.closed.overlap(&blocks).collect();
+        for part in present {
+            self.forget_present(part.clone());
+            self.closed.remove(part.clone());
+            self.kept.remove(part.clone());
+            self.reopened.insert(part);
+        }
+        let kept: Vec<_> = self.kept.overlap(&blocks).collect();
+        let from = self.open.partition_point(|block| block.number < blocks.start);
+        for block in self.open.get_mut(from..).unwrap_or_default() {
+            if block.number >= blocks.end {
+                break;
+            }
+            let here = core::mem::take(&mut block.here);
+            if !self.kept.contains(block.number) {
+                self.present = self.present.saturating_sub(here.total());
+            }
+            block.paid.get_or_insert(here);
+        }
+        for part in kept {
+            self.forget_present(part.clone());
+            self.kept.remove(part);
+        }
+    }
+
+    fn forget_present(&mut self, blocks: Range<u64>) {
+        let bytes = self.bytes(blocks);
+        self.present = self.present.saturating_sub(bytes.end.saturating_sub(bytes.start));
     }
 
     /// Settles the length of an open body, or confirms that of another. False: it is another, or bytes lie beyond.
@@ -155,14 +270,25 @@ impl RecvBody {
         self.len
     }
 
-    /// Bytes received so far.
-    pub(crate) const fn received(&self) -> u64 {
-        self.received
+    /// Bytes that came for the first time so far.
+    pub(crate) const fn charged(&self) -> u64 {
+        self.charged
     }
 
     /// Whether all of it is here.
     pub(crate) fn is_done(&self) -> bool {
-        self.len == BodyLen::Known(self.received)
+        self.len == BodyLen::Known(self.present)
+    }
+}
+
+impl BodyLen {
+    /// The blocks that the bytes of `range` are, if they are whole blocks, up to the end, of a body of this known length.
+    pub(crate) fn blocks(self, range: &Range<u64>) -> Option<Range<u64>> {
+        let Self::Known(len) = self else { return None };
+        let ends = range.end.is_multiple_of(BLOCK_LEN) || range.end == len;
+        let whole = range.start.is_multiple_of(BLOCK_LEN) && ends && range.end <= len;
+        let blocks = range.start / BLOCK_LEN..range.end.div_ceil(BLOCK_LEN);
+        (whole && range.start <= range.end).then_some(blocks)
     }
 }
 
@@ -203,7 +329,8 @@ mod tests {
                     let block = (chunk.start / BLOCK_LEN * BLOCK_LEN) as usize;
                     let block = block..(block + BLOCK_LEN as usize).min(len as usize);
                     match receiver.accept(chunk.clone(), &mut connection).unwrap() {
-                        Accepted::Write { range, fresh } => {
+                        Accepted::Write { range, fresh, charged } => {
+                            prop_assert_eq!(charged, fresh);
                             prop_assert!(range.start >= chunk.start && range.end <= chunk.end);
                             prop_assert!(!here[block].iter().all(|b| *b));
                             let span = &mut here[range.start as usize..range.end as usize];

@@ -1,5 +1,6 @@
 //! A body that we send: which of its bytes go next.
 
+use alloc::vec::Vec;
 use core::ops::Range;
 
 use crate::{BLOCK_LEN, BodyId, BodyLen, ranges::RangeSet};
@@ -8,31 +9,46 @@ use crate::{BLOCK_LEN, BodyId, BodyLen, ranges::RangeSet};
 const RELEASE_STEP: u64 = 64 * 1024;
 
 /// A body that we send.
+///
+/// Bytes below `frontier` are acknowledged, lost, renewed, or under way. Those beyond are new, but for what is skipped.
 #[derive(Debug)]
 pub(crate) struct SendBody {
     pub(crate) id: BodyId,
     len: BodyLen,
-    /// Bytes up to here were sent at least once.
-    sent: u64,
+    /// New bytes begin here.
+    frontier: u64,
+    /// Bytes sent for the first time so far.
+    charged: u64,
     lost: RangeSet,
+    /// Bytes that were skipped, and are to be sent after all, for the first time.
+    renewed: RangeSet,
+    /// Bytes that the receiver has: acknowledged, or skipped.
     acked: RangeSet,
+    /// Bytes that were skipped before they were ever sent.
+    skipped: RangeSet,
     released: u64,
-    /// How far the receiver lets it go.
+    /// How many bytes the receiver lets us send for the first time.
     limit: u64,
+    /// New bytes from here on wait until the receiver has said what it holds.
+    held_from: u64,
     /// The source had no bytes at the last try.
     pub(crate) parked: bool,
 }
 
 impl SendBody {
-    pub(crate) const fn new(id: BodyId, len: BodyLen, limit: u64) -> Self {
+    pub(crate) const fn new(id: BodyId, len: BodyLen, limit: u64, held_from: u64) -> Self {
         Self {
             id,
             len,
-            sent: 0,
+            frontier: 0,
+            charged: 0,
             lost: RangeSet::new(),
+            renewed: RangeSet::new(),
             acked: RangeSet::new(),
+            skipped: RangeSet::new(),
             released: 0,
             limit,
+            held_from,
             parked: false,
         }
     }
@@ -42,11 +58,21 @@ impl SendBody {
         self.limit = self.limit.max(limit);
     }
 
+    /// Lets new bytes go further.
+    pub(crate) fn hold_from(&mut self, offset: u64) {
+        self.held_from = self.held_from.max(offset);
+    }
+
+    /// How long it is.
+    pub(crate) const fn len(&self) -> BodyLen {
+        self.len
+    }
+
     /// Settles the length of an open body, or confirms that of another. False: it is another, or too short.
     pub(crate) fn end(&mut self, len: u64) -> bool {
         match self.len {
             BodyLen::Known(known) => known == len,
-            BodyLen::Open if len < self.sent => false,
+            BodyLen::Open if len < self.frontier => false,
             BodyLen::Open => {
                 self.len = BodyLen::Known(len);
                 true
@@ -56,15 +82,15 @@ impl SendBody {
 
     /// Bytes sent for the first time so far, which is what was charged.
     pub(crate) const fn charged(&self) -> u64 {
-        self.sent
+        self.charged
     }
 
-    /// Bytes acknowledged so far.
+    /// Bytes that the receiver has.
     pub(crate) const fn acked(&self) -> u64 {
         self.acked.total()
     }
 
-    /// Whether everything was sent and acknowledged.
+    /// Whether everything was sent and acknowledged, or skipped.
     pub(crate) fn is_done(&self) -> bool {
         match self.len {
             BodyLen::Known(len) => self.acked.covers(&(0..len)),
@@ -72,21 +98,25 @@ impl SendBody {
         }
     }
 
-    /// Whether there is anything to send, room and credit aside.
+    /// Whether there is anything to send, room and the connection's credit aside.
     pub(crate) fn wants(&self) -> bool {
-        !self.parked && (!self.lost.is_empty() || self.sent < self.end_of_new())
+        let may_send_new = self.charged < self.limit && self.next_new().is_some();
+        !self.parked && (!self.lost.is_empty() || may_send_new)
     }
 
-    fn end_of_new(&self) -> u64 {
-        match self.len {
-            BodyLen::Known(len) => len.min(self.limit),
-            BodyLen::Open => self.limit,
-        }
+    /// The next bytes that were never sent.
+    fn next_new(&self) -> Option<Range<u64>> {
+        let end = match self.len {
+            BodyLen::Known(len) => len.min(self.held_from),
+            BodyLen::Open => self.held_from,
+        };
+        self.renewed.first().or_else(|| self.acked.missing(self.frontier..end).next())
     }
 
     /// Where the next chunk begins.
     pub(crate) fn next_offset(&self) -> u64 {
-        self.lost.first().map_or(self.sent, |lost| lost.start)
+        let next = self.lost.first().or_else(|| self.next_new());
+        next.map_or(self.frontier, |range| range.start)
     }
 
     /// The next chunk, of at most `room` bytes and within one block; `credit` more bytes may be sent for the first time.
@@ -96,20 +126,30 @@ impl SendBody {
         }
         let available = match self.lost.first() {
             Some(lost) => lost,
-            None => self.sent..self.end_of_new().min(self.sent.saturating_add(credit)),
+            None => {
+                let new = self.next_new()?;
+                let credit = credit.min(self.limit.saturating_sub(self.charged));
+                new.start..new.end.min(new.start.saturating_add(credit))
+            }
         };
         let block_end = (available.start / BLOCK_LEN).saturating_add(1).saturating_mul(BLOCK_LEN);
         let end = available.end.min(block_end).min(available.start.saturating_add(room));
         (available.start < end).then_some(available.start..end)
     }
 
-    /// Takes in that a chunk is on its way; gives how many of its bytes are sent for the first time.
+    /// Takes in that the chunk that [`Self::next_chunk`] gave is on its way; gives how many of its bytes are sent for the
+    /// first time: all or none.
     pub(crate) fn on_sent(&mut self, chunk: &Range<u64>) -> u64 {
-        if chunk.start < self.sent {
+        if chunk.start >= self.frontier {
+            self.frontier = chunk.end;
+        } else if self.renewed.contains(chunk.start) {
+            self.renewed.remove(chunk.clone());
+        } else {
             self.lost.remove(chunk.clone());
+            return 0;
         }
-        let first_time = chunk.end.saturating_sub(self.sent);
-        self.sent = self.sent.max(chunk.end);
+        let first_time = chunk.end.saturating_sub(chunk.start);
+        self.charged = self.charged.saturating_add(first_time);
         first_time
     }
 
@@ -117,6 +157,10 @@ impl SendBody {
     pub(crate) fn on_acked(&mut self, chunk: &Range<u64>) -> Option<u64> {
         self.acked.insert(chunk.clone());
         self.lost.remove(chunk.clone());
+        self.release()
+    }
+
+    fn release(&mut self) -> Option<u64> {
         let below = self.acked.first().filter(|first| first.start == 0)?.end;
         let step = below.saturating_sub(self.released);
         let news = step >= RELEASE_STEP || (step > 0 && self.len == BodyLen::Known(below));
@@ -132,6 +176,35 @@ impl SendBody {
             self.lost.insert(missing);
         }
     }
+
+    /// The receiver has these bytes: what was not sent yet never is. What was stays as it is, so that both sides charge the same.
+    /// Gives the same as [`Self::on_acked`].
+    pub(crate) fn skip(&mut self, range: &Range<u64>) -> Option<u64> {
+        let ahead = range.start.max(self.frontier)..range.end;
+        let renewed: Vec<_> = self.renewed.overlap(range).collect();
+        let ahead: Vec<_> = self.acked.missing(ahead).collect();
+        for part in renewed.into_iter().chain(ahead) {
+            self.renewed.remove(part.clone());
+            self.acked.insert(part.clone());
+            self.skipped.insert(part);
+        }
+        self.parked = false;
+        self.release()
+    }
+
+    /// The receiver has lost these bytes: they are sent again, and those that were skipped for the first time.
+    pub(crate) fn again(&mut self, range: &Range<u64>) {
+        let sent = range.start..range.end.min(self.frontier);
+        for part in self.skipped.overlap(&sent) {
+            self.renewed.insert(part);
+        }
+        for part in self.renewed.missing(sent) {
+            self.lost.insert(part);
+        }
+        self.acked.remove(range.clone());
+        self.skipped.remove(range.clone());
+        self.parked = false;
+    }
 }
 
 #[cfg(test)]
@@ -146,7 +219,7 @@ mod tests {
         fn every_byte_is_accounted_for(
             len in 0u64..3 * BLOCK_LEN, room in 500u64..9000, fates in prop::collection::vec(0u8..4, 1..50),
         ) {
-            let mut body = SendBody::new(BodyId::unowned(0), BodyLen::Known(len), u64::MAX);
+            let mut body = SendBody::new(BodyId::unowned(0), BodyLen::Known(len), u64::MAX, u64::MAX);
             let mut flight: Vec<Range<u64>> = vec![];
             let (mut charged, mut released) = (0, 0);
             for step in 0usize.. {
@@ -170,7 +243,7 @@ mod tests {
                     released = below;
                 }
                 let in_flight: u64 = flight.iter().map(|c| c.end - c.start).sum();
-                prop_assert_eq!(body.sent, body.acked.total() + body.lost.total() + in_flight);
+                prop_assert_eq!(body.frontier, body.acked.total() + body.lost.total() + in_flight);
             }
             prop_assert_eq!((charged, released), (len, len));
         }
@@ -178,7 +251,7 @@ mod tests {
 
     #[test]
     fn neither_limit_nor_credit_holds_up_what_was_lost() {
-        let mut body = SendBody::new(BodyId::unowned(0), BodyLen::Known(10_000), 3000);
+        let mut body = SendBody::new(BodyId::unowned(0), BodyLen::Known(10_000), 3000, u64::MAX);
         assert_eq!(body.next_chunk(1400, 500), Some(0..500));
         assert_eq!(body.next_chunk(1400, 0), None);
         for _ in 0..3 {
@@ -192,7 +265,7 @@ mod tests {
 
     #[test]
     fn an_open_body_ends_where_it_is_told_to() {
-        let mut body = SendBody::new(BodyId::unowned(0), BodyLen::Open, u64::MAX);
+        let mut body = SendBody::new(BodyId::unowned(0), BodyLen::Open, u64::MAX, u64::MAX);
         assert_eq!(body.next_chunk(100, u64::MAX), Some(0..100));
         body.on_sent(&(0..100));
         assert!(!body.end(99));

@@ -7,12 +7,13 @@ use alloc::{
 };
 use core::{ops::Range, time::Duration};
 
+mod held;
 mod stall;
 
 use super::{Accepted, Ended, Exchange, Piece, RecvBody, Role, SendBody, Verb};
 use crate::{
-    BodyId, BodyLen, ConnectionHandle, Event, ExchangeId, Instant, Misuse, Note, Opened, Reply,
-    Request, Status, Ticket, Violation, Write,
+    BodyId, BodyLen, ConnectionHandle, Event, ExchangeId, Instant, Misuse, Opened, Reply, Request,
+    Status, Ticket, Violation, Write,
     credit::{RecvCredit, SendCredit},
     message::Message,
     ranges::RangeSet,
@@ -66,6 +67,7 @@ impl Outbox {
             Event::Request { exchange, .. }
             | Event::Reply { exchange, .. }
             | Event::Note { exchange, .. }
+            | Event::Held { exchange, .. }
             | Event::Failed { exchange, .. }
             | Event::Finished(exchange) => *exchange != id,
             Event::Released { body, .. } => bodies.owner(*body) != Some(id),
@@ -129,6 +131,8 @@ pub(crate) struct NextChunk {
     pub(crate) range: Range<u64>,
     /// The message that has to go before it in the same packet.
     pub(crate) opening: Option<Piece>,
+    /// How often its group was asked for again: what becomes of chunks of former times says nothing.
+    pub(crate) generation: u8,
 }
 
 /// The exchanges of a connection.
@@ -234,10 +238,12 @@ impl Exchanges {
         self.seen.insert(number..number.saturating_add(1));
         let id = self.id(number);
         let verb = Verb::of(&request);
-        let mut exchange = Exchange::new(Role::Client, Some(verb));
+        let mut exchange = Exchange::new(Role::Client);
+        exchange.ask(&request);
         if let Request::Put(put) = &request {
-            let body = outbox.bodies.add(id);
-            exchange.send_body = Some(SendBody::new(body, put.meta.len, self.peer_body_window));
+            let (body, held_from) = (outbox.bodies.add(id), exchange.telling.limit());
+            let body = SendBody::new(body, put.meta.len, self.peer_body_window, held_from);
+            exchange.send_body = Some(body);
         }
         exchange.send.push(&Message::Request(request));
         if verb == Verb::Put {
@@ -263,30 +269,25 @@ impl Exchanges {
         let limit = self.peer_body_window;
         let exchange = self.live.get_mut(&number).ok_or(Misuse::Over)?;
         exchange.check_reply(&reply)?;
-        exchange.said.reply = true;
+        let held = exchange.answer(&reply);
         let len = match &reply {
             Reply::Meta(meta) => Some(meta.len),
             Reply::Listing => Some(BodyLen::Open),
-            Reply::Stored(_) | Reply::Done | Reply::Ticket(_) => None,
+            Reply::Stored(_) | Reply::Done | Reply::Ticket(_) | Reply::Unchanged => None,
         };
         exchange.send.push(&Message::Reply(reply));
         match len {
             Some(len) => {
-                exchange.send_body = Some(SendBody::new(outbox.bodies.add(id), len, limit));
+                let (body, held_from) = (outbox.bodies.add(id), exchange.telling.limit());
+                exchange.send_body = Some(SendBody::new(body, len, limit, held_from));
                 exchange.send.mark_opening();
             }
             None => exchange.send.finish(),
         }
         let body = exchange.send_body.as_ref().map(|body| body.id);
+        self.take_held(number, &held, outbox);
         self.wake(number);
         Ok(body)
-    }
-
-    /// Says something of a body that we send.
-    pub(crate) fn note(&mut self, number: u64, note: Note) -> Result<(), Misuse> {
-        self.live.get_mut(&number).ok_or(Misuse::Over)?.note(note)?;
-        self.wake(number);
-        Ok(())
     }
 
     /// As a client, says that a received body is taken care of.
@@ -346,7 +347,7 @@ impl Exchanges {
             reset,
             reset_acked: false,
             settled: exchange.is_received(),
-            body: recv_body.map_or(0, RecvBody::received),
+            body: recv_body.map_or(0, RecvBody::charged),
             messages: exchange.recv.reach(),
         };
         self.ended.insert(number, ended);
@@ -419,7 +420,7 @@ impl Exchanges {
             return Err(Violation::Credit);
         }
         self.note_seen(number);
-        self.live.insert(number, Box::new(Exchange::new(Role::Server, None)));
+        self.live.insert(number, Box::new(Exchange::new(Role::Server)));
         Ok(true)
     }
 
@@ -439,6 +440,10 @@ impl Exchanges {
         let window = Limits::of_a_body(self.recv_bodies.window());
         let Some(exchange) = self.live.get_mut(&number) else { return Ok(()) };
         exchange.check_message(&message)?;
+        if let Message::Held(held) = message {
+            self.on_held(number, held, outbox);
+            return Ok(());
+        }
         let refuse = self.shutting_down && matches!(message, Message::Request(_));
         let len = match &message {
             Message::Request(Request::Put(put)) => Some(put.meta.len),
@@ -458,14 +463,21 @@ impl Exchanges {
             let _ = self.fail(number, Status::ShuttingDown, 0, outbox);
             return Ok(());
         }
+        if let Message::Reply(reply) = &message {
+            self.on_reply(number, reply, outbox);
+        }
+        let Some(exchange) = self.live.get(&number) else { return Ok(()) };
         let body = exchange.recv_body.as_ref().map(|body| body.id);
+        // Nobody wants to hear of a body that is not to be sent.
+        let body_is_wanted = !exchange.said.unchanged;
         outbox.events.push_back(match message {
             Message::Request(request) => Event::Request { exchange: id, request, body },
             Message::Reply(reply) => Event::Reply { exchange: id, reply, body },
-            Message::Note(note) => match body {
+            Message::Note(note) => match body.filter(|_| body_is_wanted) {
                 Some(body) => Event::Note { exchange: id, body, note },
                 None => return Ok(()),
             },
+            Message::Held(_) => return Ok(()),
         });
         Ok(())
     }
@@ -484,15 +496,21 @@ impl Exchanges {
         let Some(body) = &mut exchange.recv_body else { return Ok(None) };
         let id = body.id;
         let chunk = offset..offset.saturating_add(bytes.len() as u64);
-        match body.accept(chunk, &mut self.recv_bodies)? {
+        let accepted = body.accept(chunk, &mut self.recv_bodies)?;
+        match accepted {
             Accepted::Refused => Ok(None),
-            Accepted::Known => Ok(Some(None)),
-            Accepted::Write { range, fresh } => {
+            Accepted::Known => {
+                // Bytes of what is kept are settled as they come.
+                self.credit_due |= self.recv_bodies.wants_update();
+                self.tell_body_credit(number);
+                Ok(Some(None))
+            }
+            Accepted::Write { range, fresh, charged } => {
                 self.progress.on_moved(fresh);
                 let from = usize::try_from(range.start.saturating_sub(offset)).unwrap_or(0);
                 let to = usize::try_from(range.end.saturating_sub(offset)).unwrap_or(0);
                 let data = bytes.get(from..to).unwrap_or_default();
-                let ticket = Ticket { body: id, connection: self.me, len: fresh };
+                let ticket = Ticket { body: id, connection: self.me, len: fresh, charged };
                 let fresh = fresh as usize;
                 Ok(Some(Some(Write { body: id, offset: range.start, data, fresh, ticket })))
             }
@@ -592,12 +610,16 @@ impl Exchanges {
         {
             body.credit.set_window(window);
             body.credit.settle(len);
-            if body.credit.wants_update()
-                && !body.is_done()
-                && !self.body_credits_due.contains(&number)
-            {
-                self.body_credits_due.push_back(number);
-            }
+            self.tell_body_credit(number);
+        }
+    }
+
+    /// Tells the limit of a body that is received, if that is worth it.
+    fn tell_body_credit(&mut self, number: u64) {
+        let body = self.live.get(&number).and_then(|exchange| exchange.recv_body.as_ref());
+        let due = body.is_some_and(|body| body.credit.wants_update() && !body.is_done());
+        if due && !self.body_credits_due.contains(&number) {
+            self.body_credits_due.push_back(number);
         }
     }
 
@@ -727,7 +749,9 @@ impl Exchanges {
                 let opening_len = opening.as_ref().map_or(0, |piece| piece.range.end);
                 let room = room(number, body.next_offset(), opening_len);
                 if let Some(range) = body.next_chunk(room, credit) {
-                    return Some(NextChunk { exchange: number, body: body.id, range, opening });
+                    let generation = exchange.telling.generation(range.start);
+                    let body = body.id;
+                    return Some(NextChunk { exchange: number, body, range, opening, generation });
                 }
             }
             self.senders.pop_front();
@@ -771,6 +795,9 @@ impl Exchanges {
     /// Takes in that a chunk arrived.
     pub(crate) fn on_chunk_acked(&mut self, chunk: &Chunk, outbox: &mut Outbox) {
         let Some(exchange) = self.live.get_mut(&chunk.exchange) else { return };
+        if !exchange.is_current(chunk) {
+            return;
+        }
         let Some(body) = &mut exchange.send_body else { return };
         let before = body.acked();
         let released = body.on_acked(&chunk.range());
@@ -784,6 +811,7 @@ impl Exchanges {
     /// Takes in that a chunk is to be sent again.
     pub(crate) fn on_chunk_lost(&mut self, chunk: &Chunk) {
         if let Some(exchange) = self.live.get_mut(&chunk.exchange)
+            && exchange.is_current(chunk)
             && let Some(body) = &mut exchange.send_body
         {
             body.on_lost(&chunk.range());

@@ -5,8 +5,9 @@ use alloc::{string::String, vec::Vec};
 use zeroize::Zeroizing;
 
 use super::{
-    BodyLen, Destination, End, FileTime, Identity, Invite, MAX_BODY, MAX_INVITE_TEXT, MAX_TICKET,
-    Message, Meta, Mode, Note, Put, Reply, Request, Stored, TicketText,
+    BodyLen, Destination, End, FileTime, Get, Have, Held, How, Identity, Invite, MAX_BODY,
+    MAX_INVITE_TEXT, MAX_TICKET, Message, Meta, Mode, Note, Put, Reply, Request, Stored,
+    TicketText, Version,
 };
 use crate::{
     MAX_NAME, Name,
@@ -21,25 +22,33 @@ const EXIT: u8 = 0x05;
 const INVITE: u8 = 0x0a;
 const JOIN: u8 = 0x0b;
 const GROUP: u8 = 0x10;
+const HOLE: u8 = 0x11;
 const END: u8 = 0x12;
 const META: u8 = 0x20;
 const LISTING: u8 = 0x21;
 const STORED: u8 = 0x22;
 const DONE: u8 = 0x23;
 const TICKET: u8 = 0x25;
+const UNCHANGED: u8 = 0x26;
 
-/// Room for the fields of any message that are neither names nor texts.
+/// Bits of how a file is stored.
+const NO_CLOBBER: u8 = 1;
+const FRESH: u8 = 2;
+const CHECK: u8 = 4;
+
+/// Room for the fields of any message that are of about one length.
 const FIXED_PART: usize = 128;
 
 impl Message {
     /// Appends the message, behind its length, to `out`.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        let mut body = alloc::vec![0; FIXED_PART + self.texts_len()];
+        let mut body = alloc::vec![0; FIXED_PART + self.variable_len()];
         let mut writer = Writer::new(&mut body);
         match self {
             Self::Request(request) => write_request(&mut writer, request),
             Self::Reply(reply) => write_reply(&mut writer, reply),
             Self::Note(note) => write_note(&mut writer, note),
+            Self::Held(held) => held.write(&mut writer),
         }
         let len = writer.finish().unwrap_or_default();
         let start = out.len();
@@ -50,10 +59,13 @@ impl Message {
         out.truncate(start + used);
     }
 
-    fn texts_len(&self) -> usize {
+    fn variable_len(&self) -> usize {
         let len = |name: &Name| name.as_bytes().len() + 8;
         match self {
-            Self::Request(Request::Get(name) | Request::List(Some(name))) => len(name),
+            Self::Request(Request::Get(get)) => {
+                len(&get.name) + get.have.as_ref().map_or(0, Have::variable_len)
+            }
+            Self::Request(Request::List(Some(name))) => len(name),
             Self::Request(Request::Put(Put { to, .. })) => {
                 to.path.as_ref().map_or(0, len) + len(&to.leaf)
             }
@@ -61,6 +73,7 @@ impl Message {
             Self::Request(Request::Invite(invite)) => invite.grant.len() + invite.via.len() + 16,
             Self::Reply(Reply::Stored(stored)) => len(&stored.name),
             Self::Reply(Reply::Ticket(ticket)) => ticket.reveal().len() + 8,
+            Self::Held(held) => held.variable_len(),
             _ => 0,
         }
     }
@@ -71,6 +84,7 @@ impl Message {
         let message = match reader.u8()? {
             kind @ (GET..=EXIT | INVITE | JOIN) => Self::Request(read_request(kind, &mut reader)?),
             kind @ GROUP..=END => Self::Note(read_note(kind, &mut reader)?),
+            kind if Held::KINDS.contains(&kind) => Self::Held(Held::read(kind, &mut reader)?),
             kind => Self::Reply(read_reply(kind, &mut reader)?),
         };
         reader.finish()?;
@@ -80,13 +94,11 @@ impl Message {
 
 fn write_request(w: &mut Writer<'_>, request: &Request) {
     match request {
-        Request::Get(name) => {
-            w.u8(GET);
-            w.prefixed(name.as_bytes());
-        }
-        Request::Put(Put { to, meta }) => {
+        Request::Get(get) => write_get(w, get),
+        Request::Put(Put { to, meta, how }) => {
             w.u8(PUT);
             w.u8(u8::from(to.into_directory));
+            w.u8(how_bits(*how));
             write_optional_name(w, to.path.as_ref());
             w.prefixed(to.leaf.as_bytes());
             write_meta(w, meta);
@@ -117,18 +129,59 @@ fn write_request(w: &mut Writer<'_>, request: &Request) {
     }
 }
 
+fn write_get(w: &mut Writer<'_>, Get { name, unless, have }: &Get) {
+    w.u8(GET);
+    w.prefixed(name.as_bytes());
+    w.u8(u8::from(unless.is_some()));
+    if let Some(Version { len, modified }) = unless {
+        w.varint(*len);
+        write_time(w, *modified);
+    }
+    w.u8(u8::from(have.is_some()));
+    if let Some(have) = have {
+        have.write(w);
+    }
+}
+
+fn read_get(r: &mut Reader<'_>) -> Result<Get, Malformed> {
+    let name = read_name(r)?;
+    let unless = match read_flag(r)? {
+        true => Some(Version { len: read_len(r)?, modified: read_time(r)? }),
+        false => None,
+    };
+    let have = if read_flag(r)? { Some(Have::read(r)?) } else { None };
+    Ok(Get { name, unless, have })
+}
+
+fn how_bits(How { no_clobber, fresh, check }: How) -> u8 {
+    [(no_clobber, NO_CLOBBER), (fresh, FRESH), (check, CHECK)]
+        .into_iter()
+        .fold(0, |bits, (is, bit)| if is { bits | bit } else { bits })
+}
+
+fn read_how(r: &mut Reader<'_>) -> Result<How, Malformed> {
+    let bits = r.u8()?;
+    let how = How {
+        no_clobber: bits & NO_CLOBBER != 0,
+        fresh: bits & FRESH != 0,
+        check: bits & CHECK != 0,
+    };
+    if how_bits(how) == bits { Ok(how) } else { Err(Malformed) }
+}
+
 fn read_request(kind: u8, r: &mut Reader<'_>) -> Result<Request, Malformed> {
     Ok(match kind {
-        GET => Request::Get(read_name(r)?),
+        GET => Request::Get(read_get(r)?),
         PUT => {
             let into_directory = read_flag(r)?;
+            let how = read_how(r)?;
             let path = read_optional_name(r)?;
             let leaf = read_name(r)?;
             if leaf.components().count() != 1 {
                 return Err(Malformed);
             }
             let to = Destination { path, leaf, into_directory };
-            Request::Put(Put { to, meta: read_meta(r)? })
+            Request::Put(Put { to, meta: read_meta(r)?, how })
         }
         LIST => Request::List(read_optional_name(r)?),
         RENAME => Request::Rename { from: read_name(r)?, to: read_name(r)? },
@@ -150,13 +203,16 @@ fn write_reply(w: &mut Writer<'_>, reply: &Reply) {
             write_meta(w, meta);
         }
         Reply::Listing => w.u8(LISTING),
-        Reply::Stored(Stored { name, len, hash }) => {
+        Reply::Stored(Stored { name, len, hash, kept }) => {
             w.u8(STORED);
             w.prefixed(name.as_bytes());
             w.varint(*len);
-            w.bytes(hash);
+            w.varint(*kept);
+            w.u8(u8::from(hash.is_some()));
+            w.bytes(hash.as_ref().map_or(&[], |hash| hash));
         }
         Reply::Done => w.u8(DONE),
+        Reply::Unchanged => w.u8(UNCHANGED),
         Reply::Ticket(ticket) => {
             w.u8(TICKET);
             w.prefixed(ticket.reveal().as_bytes());
@@ -169,8 +225,14 @@ fn read_reply(kind: u8, r: &mut Reader<'_>) -> Result<Reply, Malformed> {
         META => Reply::Meta(read_meta(r)?),
         LISTING => Reply::Listing,
         STORED => {
-            Reply::Stored(Stored { name: read_name(r)?, len: read_len(r)?, hash: r.array()? })
+            let (name, len, kept) = (read_name(r)?, read_len(r)?, read_len(r)?);
+            if kept > len {
+                return Err(Malformed);
+            }
+            let hash = if read_flag(r)? { Some(r.array()?) } else { None };
+            Reply::Stored(Stored { name, len, hash, kept })
         }
+        UNCHANGED => Reply::Unchanged,
         DONE => Reply::Done,
         TICKET => {
             let text = String::from(read_text(r, MAX_TICKET)?);
@@ -187,6 +249,11 @@ fn write_note(w: &mut Writer<'_>, note: &Note) {
             w.varint(*index);
             w.bytes(hash);
         }
+        Note::Hole { offset, len } => {
+            w.u8(HOLE);
+            w.varint(*offset);
+            w.varint(*len);
+        }
         Note::End(End { len, identity, stable }) => {
             w.u8(END);
             w.varint(*len);
@@ -199,6 +266,13 @@ fn write_note(w: &mut Writer<'_>, note: &Note) {
 fn read_note(kind: u8, r: &mut Reader<'_>) -> Result<Note, Malformed> {
     Ok(match kind {
         GROUP => Note::Group { index: r.varint()?, hash: r.array()? },
+        HOLE => {
+            let (offset, len) = (read_len(r)?, read_len(r)?);
+            if len == 0 || offset.saturating_add(len) > MAX_BODY {
+                return Err(Malformed);
+            }
+            Note::Hole { offset, len }
+        }
         END => Note::End(End {
             len: read_len(r)?,
             identity: Identity(r.array()?),
@@ -282,7 +356,7 @@ fn read_optional_name(r: &mut Reader<'_>) -> Result<Option<Name>, Malformed> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::wire::cursor::VARINT_MAX;
+    use crate::{MAX_GROUPS, MAX_HASHES, wire::cursor::VARINT_MAX};
     use proptest::prelude::*;
 
     fn name() -> impl Strategy<Value = Name> {
@@ -306,15 +380,55 @@ pub(crate) mod tests {
         )
     }
 
+    fn have() -> impl Strategy<Value = Have> {
+        let ranges = prop::collection::vec((0..MAX_GROUPS, 0..200u64), 0..20);
+        (any::<[u8; 16]>(), ranges).prop_map(|(identity, ranges)| Have {
+            identity: Identity(identity),
+            groups: ranges.into_iter().map(|(at, len)| at..at + len).collect(),
+        })
+    }
+
+    fn get() -> impl Strategy<Value = Get> {
+        let version = (0..=MAX_BODY, any::<i64>(), any::<u32>())
+            .prop_map(|(len, secs, nanos)| Version { len, modified: FileTime::new(secs, nanos) });
+        (name(), prop::option::of(version), prop::option::of(have()))
+            .prop_map(|(name, unless, have)| Get { name, unless, have })
+    }
+
+    fn put() -> impl Strategy<Value = Put> {
+        let how = any::<[bool; 3]>().prop_map(|[no_clobber, fresh, check]| How {
+            no_clobber,
+            fresh,
+            check,
+        });
+        (prop::option::of(name()), name(), any::<bool>(), meta(), how).prop_map(
+            |(path, leaf, into_directory, meta, how)| Put {
+                to: Destination { path, leaf: leaf.leaf(), into_directory },
+                meta,
+                how,
+            },
+        )
+    }
+
+    fn stored() -> impl Strategy<Value = Stored> {
+        (name(), 0..=MAX_BODY, any::<u64>(), prop::option::of(any::<[u8; 32]>()))
+            .prop_map(|(name, len, kept, hash)| Stored { name, len, hash, kept: kept % (len + 1) })
+    }
+
+    fn held() -> impl Strategy<Value = Held> {
+        let hashes = prop::collection::vec(any::<[u8; 32]>(), 1..5);
+        prop_oneof![
+            have().prop_map(Held::Groups),
+            (0..1u64 << 62, hashes).prop_map(|(first, hashes)| Held::Hashes { first, hashes }),
+            Just(Held::Nothing),
+            (0..1u64 << 62).prop_map(Held::Again),
+        ]
+    }
+
     pub(crate) fn message() -> impl Strategy<Value = Message> {
         let request = prop_oneof![
-            name().prop_map(Request::Get),
-            (prop::option::of(name()), name(), any::<bool>(), meta()).prop_map(
-                |(path, leaf, into_directory, meta)| Request::Put(Put {
-                    to: Destination { path, leaf: leaf.leaf(), into_directory },
-                    meta
-                })
-            ),
+            get().prop_map(Request::Get),
+            put().prop_map(Request::Put),
             prop::option::of(name()).prop_map(Request::List),
             (name(), name()).prop_map(|(from, to)| Request::Rename { from, to }),
             any::<bool>().prop_map(|force| Request::Exit { force }),
@@ -325,9 +439,9 @@ pub(crate) mod tests {
         let reply = prop_oneof![
             meta().prop_map(Reply::Meta),
             Just(Reply::Listing),
-            (name(), 0..=MAX_BODY, any::<[u8; 32]>())
-                .prop_map(|(name, len, hash)| Reply::Stored(Stored { name, len, hash })),
+            stored().prop_map(Reply::Stored),
             Just(Reply::Done),
+            Just(Reply::Unchanged),
             ".{0,80}".prop_map(|text| Reply::Ticket(
                 TicketText::new(Zeroizing::new(text)).expect("a short text")
             )),
@@ -335,6 +449,8 @@ pub(crate) mod tests {
         let note = prop_oneof![
             (0..1u64 << 62, any::<[u8; 32]>())
                 .prop_map(|(index, hash)| Note::Group { index, hash }),
+            (0..MAX_BODY, 1..=MAX_BODY)
+                .prop_map(|(offset, len)| Note::Hole { offset, len: len.min(MAX_BODY - offset) }),
             (0..=MAX_BODY, any::<[u8; 16]>(), any::<bool>()).prop_map(|(len, identity, stable)| {
                 Note::End(End { len, identity: Identity(identity), stable })
             }),
@@ -343,6 +459,7 @@ pub(crate) mod tests {
             request.prop_map(Message::Request),
             reply.prop_map(Message::Reply),
             note.prop_map(Message::Note),
+            held().prop_map(Message::Held),
         ]
     }
 
@@ -369,6 +486,58 @@ pub(crate) mod tests {
         }
         for (len, fine) in [(MAX_BODY + 1, true), (MAX_BODY + 2, false), (VARINT_MAX, false)] {
             assert_eq!(meta(len, 0, 0, 0).is_ok(), fine, "{len}");
+        }
+    }
+
+    #[test]
+    fn odd_claims_of_what_is_held_are_malformed() {
+        let decode = |kind: u8, fields: &[u8]| Message::decode(&[&[kind], fields].concat());
+        let (have, hashes, identity) = (0x13, 0x15, [7; 16]);
+        let ranges = |numbers: &[u64]| {
+            let mut bytes = [0; 128];
+            let mut w = Writer::new(&mut bytes);
+            w.bytes(&identity);
+            numbers.iter().for_each(|number| w.varint(*number));
+            let used = w.finish().unwrap();
+            decode(have, &bytes[..used])
+        };
+        assert!(ranges(&[0]).is_ok() && ranges(&[1, MAX_GROUPS - 1, 0]).is_ok());
+        assert!(ranges(&[2, 0, 0, MAX_GROUPS - 3, 0]).is_ok());
+        for beyond in [&[1, MAX_GROUPS, 0][..], &[1, 0, MAX_GROUPS], &[2, 0, 0, MAX_GROUPS - 2, 0]]
+        {
+            assert_eq!(ranges(beyond), Err(Malformed), "{beyond:?}");
+        }
+        assert_eq!(ranges(&[1, VARINT_MAX, VARINT_MAX]), Err(Malformed));
+        assert_eq!(ranges(&[4_097]), Err(Malformed));
+        for (count, fine) in [(0, false), (1, true), (MAX_HASHES, true), (MAX_HASHES + 1, false)] {
+            let mut bytes = alloc::vec![0; 8 + 32 * count];
+            let mut w = Writer::new(&mut bytes);
+            w.varint(0);
+            w.varint(count as u64);
+            w.bytes(&alloc::vec![3; 32 * count]);
+            let used = w.finish().unwrap();
+            assert_eq!(decode(hashes, &bytes[..used]).is_ok(), fine, "{count}");
+            assert_eq!(decode(hashes, &bytes[..used - 1]), Err(Malformed), "{count}");
+        }
+    }
+
+    #[test]
+    fn odd_holes_and_ways_to_store_are_malformed() {
+        let hole = |offset: u64, len: u64| {
+            let mut bytes = [0; 32];
+            let mut w = Writer::new(&mut bytes);
+            w.u8(HOLE);
+            w.varint(offset);
+            w.varint(len);
+            let used = w.finish().unwrap();
+            Message::decode(&bytes[..used])
+        };
+        assert!(hole(0, 1).is_ok() && hole(MAX_BODY - 1, 1).is_ok());
+        assert_eq!(hole(0, 0), Err(Malformed));
+        assert_eq!(hole(MAX_BODY, 1), Err(Malformed));
+        assert_eq!(hole(0, MAX_BODY + 1), Err(Malformed));
+        for bits in 0..=u8::MAX {
+            assert_eq!(read_how(&mut Reader::new(&[bits])).is_ok(), bits < 8, "{bits}");
         }
     }
 

@@ -4,6 +4,7 @@
 //! every value has one encoding.
 
 mod codec;
+mod held;
 mod listing;
 
 use alloc::string::String;
@@ -15,6 +16,9 @@ use crate::Name;
 
 #[cfg(test)]
 pub(crate) use codec::tests::message as any_message;
+pub use held::{
+    GroupRanges, HOLD_ABOVE, Have, Held, MAX_AGAIN, MAX_AGAINS, MAX_HASHES, MAX_HAVE_RANGES, UNTOLD,
+};
 pub use listing::{BadListing, Entry, EntryKind};
 
 /// Longest encoded message in bytes: two names of the greatest length and some numbers fit.
@@ -26,9 +30,9 @@ pub const MAX_BODY: u64 = 1 << 60;
 /// What a client asks.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Request {
-    /// Send me this file: answered by [`Reply::Meta`] and a body.
-    Get(Name),
-    /// Store the body that follows: answered by [`Reply::Stored`].
+    /// Send me this file: answered by [`Reply::Meta`] and a body, or by [`Reply::Unchanged`].
+    Get(Get),
+    /// Store the body that follows: answered by [`Reply::Stored`] or [`Reply::Unchanged`].
     Put(Put),
     /// Tell what is in this directory, or in the root: answered by [`Reply::Listing`] and a body.
     List(Option<Name>),
@@ -70,6 +74,35 @@ pub const MAX_INVITE_TEXT: usize = 6 * 1024;
 /// Most bytes of a ticket.
 pub const MAX_TICKET: usize = 1024;
 
+/// A file that the client wants to have.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Get {
+    /// Which.
+    pub name: Name,
+    /// The client has this version: if it is the file's, [`Reply::Unchanged`] says so and no body follows.
+    pub unless: Option<Version>,
+    /// The client holds groups of some state of the file. Where [`Reply::Meta`] tells the same identity, those are not sent;
+    /// where it tells another, the client says what it holds by [`Held::Hashes`].
+    pub have: Option<Have>,
+}
+
+impl Get {
+    /// All of it, whatever is here already.
+    #[must_use]
+    pub const fn all(name: Name) -> Self {
+        Self { name, unless: None, have: None }
+    }
+}
+
+/// What tells, for most purposes, whether a file is still the same.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Version {
+    /// Its length in bytes.
+    pub len: u64,
+    /// When it was modified last.
+    pub modified: FileTime,
+}
+
 /// A file that the client wants to store.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Put {
@@ -77,6 +110,19 @@ pub struct Put {
     pub to: Destination,
     /// What the body will be.
     pub meta: Meta,
+    /// What of that which is there already counts.
+    pub how: How,
+}
+
+/// How a file is stored where there is something already.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct How {
+    /// Refuse with [`crate::Status::Exists`] if the name exists.
+    pub no_clobber: bool,
+    /// Nothing that is there counts: neither a part of an earlier try nor a file that is the same.
+    pub fresh: bool,
+    /// That size and time are the same does not suffice for [`Reply::Unchanged`]: the content has to be.
+    pub check: bool,
 }
 
 /// Where a file shall go, when only its receiver can tell what is a directory.
@@ -103,6 +149,8 @@ pub enum Reply {
     Done,
     /// Here is the ticket, in one line.
     Ticket(TicketText),
+    /// What is there is what was asked for or offered; no body is needed.
+    Unchanged,
 }
 
 /// A ticket in one line: whoever has it can come in. It is wiped from memory when dropped, and never displayed.
@@ -136,8 +184,10 @@ pub struct Stored {
     pub name: Name,
     /// How many bytes.
     pub len: u64,
-    /// The BLAKE3 hash of the whole content.
-    pub hash: Hash,
+    /// The BLAKE3 hash of the whole content; none where holes were not read and nobody computed it.
+    pub hash: Option<Hash>,
+    /// How many of the bytes were there before the request.
+    pub kept: u64,
 }
 
 /// A 32-byte BLAKE3 output.
@@ -153,9 +203,20 @@ pub enum Note {
         /// Its chaining value: BLAKE3's output for this subtree, not as a root.
         hash: Hash,
     },
+    /// These bytes are zeros and are not sent: whole blocks, or all up to the body's end. Holes come in ascending order, at
+    /// most [`MAX_HOLES`] a body of known length, and none in one of open length.
+    Hole {
+        /// The first byte.
+        offset: u64,
+        /// How many there are, at least one.
+        len: u64,
+    },
     /// All of the body was read.
     End(End),
 }
+
+/// Most holes of a body: what a receiver keeps of them takes 256 KiB. Zeros beyond are sent as they are.
+pub const MAX_HOLES: u64 = MAX_GROUPS;
 
 /// The end of a body.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -274,4 +335,5 @@ pub(crate) enum Message {
     Request(Request),
     Reply(Reply),
     Note(Note),
+    Held(Held),
 }

@@ -25,6 +25,8 @@ pub(crate) struct Chunk {
     pub(crate) exchange: u64,
     pub(crate) offset: u64,
     pub(crate) len: u16,
+    /// How often its group had been asked for again.
+    pub(crate) generation: u8,
 }
 
 /// A frame other than DATA that has to be repeated if it is lost.

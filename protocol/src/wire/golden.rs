@@ -17,8 +17,9 @@ use super::{
     params::Parameters,
 };
 use crate::{
-    BodyLen, Destination, End, Entry, EntryKind, FileTime, Identity, Invite, Meta, Mode, Name,
-    Note, Plain, Protect, Put, Reply, Request, Status, Stored, TicketText, message::Message,
+    BLOCK_LEN, BodyLen, Destination, End, Entry, EntryKind, FileTime, Get, Have, Held, How,
+    Identity, Invite, Meta, Mode, Name, Note, Plain, Protect, Put, Reply, Request, Status, Stored,
+    TicketText, Version, message::Message,
 };
 
 const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
@@ -223,7 +224,8 @@ fn write_frame(w: &mut Writer<'_>, frame: &Frame<'_>) {
 
 const fn message_name(message: &Message) -> &'static str {
     match message {
-        Message::Request(Request::Get(_)) => "message-get",
+        Message::Request(Request::Get(Get { have: None, .. })) => "message-get",
+        Message::Request(Request::Get(_)) => "message-get-rest",
         Message::Request(Request::Put(Put {
             meta: Meta { len: BodyLen::Known(_), .. }, ..
         })) => "message-put",
@@ -236,27 +238,47 @@ const fn message_name(message: &Message) -> &'static str {
         Message::Request(Request::Join { .. }) => "message-join",
         Message::Reply(Reply::Meta(_)) => "message-meta",
         Message::Reply(Reply::Listing) => "message-listing",
-        Message::Reply(Reply::Stored(_)) => "message-stored",
+        Message::Reply(Reply::Stored(Stored { hash: Some(_), .. })) => "message-stored",
+        Message::Reply(Reply::Stored(_)) => "message-stored-with-holes",
+        Message::Reply(Reply::Unchanged) => "message-unchanged",
         Message::Reply(Reply::Done) => "message-done",
         Message::Reply(Reply::Ticket(_)) => "message-ticket",
         Message::Note(Note::Group { .. }) => "message-group",
+        Message::Note(Note::Hole { .. }) => "message-hole",
         Message::Note(Note::End(_)) => "message-end",
+        Message::Held(Held::Groups(_)) => "message-have",
+        Message::Held(Held::Nothing) => "message-none",
+        Message::Held(Held::Hashes { .. }) => "message-hashes",
+        Message::Held(Held::Again(_)) => "message-again",
     }
 }
 
-fn messages() -> [Message; 16] {
+fn messages() -> [Message; 24] {
     let identity = Identity(*b"which state of i");
     let modified = FileTime::new(1_700_000_000, 250_000_000);
     let meta = |len| Meta { len, mode: Mode::from_bits(0o644), modified, identity };
     let put = |path: Option<Name>, into_directory, len| {
         let to = Destination { path, leaf: name(b"notes.txt"), into_directory };
-        Message::Request(Request::Put(Put { to, meta: meta(len) }))
+        let how = How { no_clobber: into_directory, fresh: false, check: into_directory };
+        Message::Request(Request::Put(Put { to, meta: meta(len), how }))
+    };
+    let have = Have { identity, groups: [0..2, 5..6, 100..200].into_iter().collect() };
+    let get = Get::all(name(b"notes.txt"));
+    let get_rest = Get {
+        unless: Some(Version { len: 11, modified }),
+        have: Some(have.clone()),
+        ..get.clone()
+    };
+    let stored = |hash, kept| {
+        let name = name(b"inbox/notes.txt");
+        Message::Reply(Reply::Stored(Stored { name, len: 11, hash, kept }))
     };
     let hash = [0xab; 32];
     let ticket = TicketText::new(Zeroizing::new("ticket".into())).unwrap();
     let rename = Request::Rename { from: name(b"a/old"), to: name(b"a/new") };
     [
-        Message::Request(Request::Get(name(b"notes.txt"))),
+        Message::Request(Request::Get(get)),
+        Message::Request(Request::Get(get_rest)),
         put(Some(name(b"inbox")), true, BodyLen::Known(11)),
         put(None, false, BodyLen::Open),
         Message::Request(Request::List(Some(name(b"a/b")))),
@@ -274,11 +296,18 @@ fn messages() -> [Message; 16] {
             ..meta(BodyLen::Known(0))
         })),
         Message::Reply(Reply::Listing),
-        Message::Reply(Reply::Stored(Stored { name: name(b"inbox/notes.txt"), len: 11, hash })),
+        stored(Some(hash), 0),
+        stored(None, 5),
         Message::Reply(Reply::Done),
+        Message::Reply(Reply::Unchanged),
         Message::Reply(Reply::Ticket(ticket)),
         Message::Note(Note::Group { index: 1, hash }),
+        Message::Note(Note::Hole { offset: BLOCK_LEN, len: 3 * BLOCK_LEN }),
         Message::Note(Note::End(End { len: 11, identity, stable: true })),
+        Message::Held(Held::Groups(have)),
+        Message::Held(Held::Nothing),
+        Message::Held(Held::Hashes { first: 3, hashes: vec![hash, [0xcd; 32]] }),
+        Message::Held(Held::Again(300)),
     ]
 }
 

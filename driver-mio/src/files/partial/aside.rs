@@ -29,6 +29,8 @@ pub(super) struct Aside {
 pub(in crate::files) enum Target {
     /// Under this one, whatever stood there.
     Replace(OsString),
+    /// Under this one, which has to be free.
+    Free(OsString),
     /// Under this one or, if that is taken, the next free one.
     Beside(Name),
 }
@@ -37,7 +39,7 @@ impl Target {
     /// The name that it is for.
     pub(super) fn leaf(&self) -> &[u8] {
         match self {
-            Self::Replace(name) => crate::sys::files::bytes_of(name),
+            Self::Replace(name) | Self::Free(name) => crate::sys::files::bytes_of(name),
             Self::Beside(name) => name.as_bytes(),
         }
     }
@@ -49,6 +51,9 @@ impl Aside {
         let part = self.stem.part();
         match &self.target {
             Target::Replace(target) => self.dir.rename(&part, &self.dir, target)?,
+            Target::Free(target) => {
+                rename_to_free(&self.dir, part.as_ref(), &self.dir, target.as_ref())?;
+            }
             Target::Beside(target) => self.put_beside(&part, target)?,
         }
         self.published = true;

@@ -1,6 +1,7 @@
 //! What there is already of a file that will be received.
 
 use std::{
+    collections::BTreeMap,
     ffi::OsStr,
     fs::File,
     io::{self, ErrorKind},
@@ -8,15 +9,18 @@ use std::{
 };
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
-use gannet_protocol::{BLOCK_LEN, BodyLen, Meta, Name, Status};
+use gannet_protocol::{BLOCK_LEN, BodyLen, Hash, Meta, Name, Status};
 
 use super::{
-    JournalFile, Owner, Partial, Stem, Target,
+    Base, JournalFile, Owner, Partial, Stem, Target,
     aside::{Aside, remove},
     journal_file,
 };
 use crate::{
-    files::status::{status_of, status_of_name},
+    files::{
+        SourceFile,
+        status::{status_of, status_of_name},
+    },
     journal::{Header, Journal},
     sys::files::{OPEN_UNTOUCHED, allocated, bytes_of, file_number, is_our_own, named_number},
 };
@@ -36,6 +40,15 @@ pub(crate) struct Claim {
     found: Option<(File, Journal)>,
 }
 
+/// Which partial files are wanted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Which {
+    /// One that is there.
+    Found,
+    /// A new one where there is none.
+    Any,
+}
+
 /// Whether so much would be sent again that it is worth being written down what is there.
 pub(crate) const fn is_worth_keeping(len: BodyLen) -> bool {
     matches!(len, BodyLen::Known(len) if len > BLOCK_LEN)
@@ -50,10 +63,11 @@ impl Claim {
         dir: Dir,
         target: Target,
         owner: Owner,
+        which: Which,
     ) -> Result<Option<Self>, Status> {
         let Ok(name) = Name::parse(target.leaf()) else { return Ok(None) };
         let stem = owner.stem(target.leaf());
-        let locked = lock(&dir, &stem).map_err(|error| status_of_name(&error))?;
+        let locked = lock(&dir, &stem, which).map_err(|error| status_of_name(&error))?;
         let Some((file, is_new)) = locked else { return Ok(None) };
         let found = if is_new { None } else { find(&dir, &stem, &owner, &name, &file) };
         if found.is_none() && !is_new {
@@ -83,39 +97,63 @@ impl Claim {
         }
     }
 
-    /// Prepares to receive what `meta` tells: goes on, if that is what is here, or else starts anew.
+    /// Forgets what it holds.
+    pub(crate) fn forget(&mut self) {
+        self.found = None;
+    }
+
+    /// Prepares to receive what `meta` tells: goes on, if that is what is here, or else starts anew; what is here then, or at
+    /// the `target`, may be the same in parts.
     ///
     /// # Errors
     /// [`Status::Full`] if the rest does not fit; others of the system's.
-    pub(crate) fn begin(mut self, meta: &Meta) -> Result<Partial, Status> {
-        let is_same = |journal: &Journal| {
-            journal.header.len == meta.len && journal.header.identity == meta.identity
-        };
-        let found = self.found.take().map(|(_, journal)| journal).filter(is_same);
-        let kept = match found {
-            Some(journal) => journal.groups,
-            None => {
-                self.start_anew(meta).map_err(|error| status_of(&error))?;
-                Default::default()
+    pub(crate) fn begin(
+        mut self,
+        meta: &Meta,
+        target: Option<SourceFile>,
+    ) -> Result<Partial, Status> {
+        let (kept, base) = match self.found.take() {
+            Some((_, Journal { header, groups, .. }))
+                if header.len == meta.len && header.identity == meta.identity =>
+            {
+                (groups, None)
+            }
+            found => {
+                let groups =
+                    found.map(|(_, journal)| usable(journal, meta.len)).unwrap_or_default();
+                self.start_anew(meta, !groups.is_empty()).map_err(|error| status_of(&error))?;
+                let base = if groups.is_empty() {
+                    target.filter(|_| is_worth_keeping(meta.len)).map(Base::from)
+                } else {
+                    Some(Base::Here(groups))
+                };
+                (BTreeMap::new(), base)
             }
         };
-        let mut partial = Partial { aside: self.aside, file: self.file, kept };
+        let mut partial = Partial { aside: self.aside, file: self.file, kept, base };
         partial.make_room(meta.len)?;
         Ok(partial)
     }
 
-    fn start_anew(&mut self, meta: &Meta) -> io::Result<()> {
+    fn start_anew(&mut self, meta: &Meta, keeps_content: bool) -> io::Result<()> {
         // In this order: nothing is ever said of bytes that are gone.
-        self.aside.remove_journal();
+        let journal = self.aside.stem.journal();
+        remove(&self.aside.dir, &journal);
         self.aside.journal = None;
-        self.file.set_len(0)?;
+        match meta.len {
+            BodyLen::Known(len) if keeps_content && self.file.metadata()?.len() <= len => {}
+            BodyLen::Known(len) if keeps_content => self.file.set_len(len)?,
+            _ => self.file.set_len(0)?,
+        }
+        if !is_worth_keeping(meta.len) {
+            return Ok(());
+        }
         let header = Header {
             boot: self.owner.boot(),
             len: meta.len,
             identity: meta.identity,
             name: self.name.clone(),
         };
-        let journal = self.aside.stem.journal();
         let file = open(&self.aside.dir, &journal, OpenOptions::new().create_new(true))?;
         let journal = JournalFile::start(file, &header)?;
         self.aside.journal = Some(Arc::new(journal));
@@ -123,12 +161,38 @@ impl Claim {
     }
 }
 
+/// The groups of a former body that can be groups of one of length `len`.
+fn usable(journal: Journal, len: BodyLen) -> BTreeMap<u64, Hash> {
+    let (Some(before), BodyLen::Known(now)) = (journal.len(), len) else { return BTreeMap::new() };
+    let group_len = len.group_len();
+    if journal.header.len.group_len() != group_len || !is_worth_keeping(len) {
+        return BTreeMap::new();
+    }
+    let mut groups = journal.groups;
+    let end = |index: u64| index.saturating_add(1).saturating_mul(group_len);
+    // The last one of either is shorter than the others.
+    groups.retain(|&index, _| {
+        before == now && index < now.div_ceil(group_len) || end(index) <= before.min(now)
+    });
+    groups
+}
+
+impl From<SourceFile> for Base {
+    fn from(target: SourceFile) -> Self {
+        let len = target.len();
+        Self::Target(Arc::new(target.into_file()), len)
+    }
+}
+
 /// Opens the partial file and locks it, or makes it; nothing if someone else has locked it. Tells whether it was made.
-fn lock(dir: &Dir, stem: &Stem) -> io::Result<Option<(File, bool)>> {
+fn lock(dir: &Dir, stem: &Stem, which: Which) -> io::Result<Option<(File, bool)>> {
     let part = stem.part();
     for _ in 0..MAX_RACES {
         let (file, is_new) = match open(dir, &part, &mut OpenOptions::new()) {
             Ok(file) => (file, false),
+            Err(error) if error.kind() == ErrorKind::NotFound && which == Which::Found => {
+                return Ok(None);
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 remove(dir, &stem.journal());
                 match open(dir, &part, OpenOptions::new().create_new(true)) {

@@ -39,7 +39,7 @@ use name::Stem;
 
 pub(super) use aside::Target;
 pub(super) use claim::left_behind;
-pub(crate) use claim::{Claim, is_worth_keeping};
+pub(crate) use claim::{Claim, Which, is_worth_keeping};
 pub(crate) use journal_file::JournalFile;
 pub use left::Left;
 pub(crate) use left::{Sweep, look_through};
@@ -55,6 +55,16 @@ pub(crate) struct Partial {
     aside: Aside,
     file: Arc<File>,
     kept: BTreeMap<u64, Hash>,
+    base: Option<Base>,
+}
+
+/// A former state of a file, groups of which may be those of the new one.
+#[derive(Clone, Debug)]
+pub(crate) enum Base {
+    /// The partial file itself, and what its groups were.
+    Here(BTreeMap<u64, Hash>),
+    /// What stands under the name, of that length, and what its groups are is not known.
+    Target(Arc<File>, u64),
 }
 
 /// Where on this machine a file is to be stored.
@@ -90,7 +100,7 @@ impl Partial {
         let aside = Aside { dir, stem, target, journal: None, published: false };
         // Nobody else can have it locked but for a moment, to see whether it is in use.
         let _ = file.try_lock();
-        let mut partial = Self { aside, file: Arc::new(file), kept: BTreeMap::new() };
+        let mut partial = Self { aside, file: Arc::new(file), kept: BTreeMap::new(), base: None };
         partial.make_room(len)?;
         Ok(partial)
     }
@@ -108,6 +118,11 @@ impl Partial {
     /// The groups that are there already, written and verified by an earlier transfer.
     pub(crate) fn kept(&self) -> &BTreeMap<u64, Hash> {
         &self.kept
+    }
+
+    /// What may be in it, or can be copied into it, once the sender has said that it is the same.
+    pub(crate) fn take_base(&mut self) -> Option<Base> {
+        self.base.take()
     }
 
     /// Lets go of it, when it has become no whole file: it is left if these groups, or others before, are worth it. Blocks on

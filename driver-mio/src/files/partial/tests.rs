@@ -42,7 +42,7 @@ impl World {
 
     fn claim_of(&self, target: Target) -> Option<Claim> {
         let dir = Dir::open_ambient_dir(self.dir.path(), ambient_authority()).unwrap();
-        Claim::take(dir, target, self.owner).unwrap()
+        Claim::take(dir, target, self.owner, Which::Any).unwrap()
     }
 
     fn claim(&self) -> Claim {
@@ -50,7 +50,7 @@ impl World {
     }
 
     fn begin(&self, identity: u8) -> Partial {
-        self.claim().begin(&meta(identity)).unwrap()
+        self.claim().begin(&meta(identity), None).unwrap()
     }
 
     /// Leaves a file with these groups.
@@ -125,6 +125,51 @@ fn another_source_starts_anew() {
 }
 
 #[test]
+fn what_was_there_of_another_source_may_be_the_same_in_parts() {
+    let world = World::new();
+    world.leave(1, &[0, 2, 3]);
+    let mut partial = world.begin(2);
+    let Some(Base::Here(groups)) = partial.take_base() else { panic!("no base") };
+    assert_eq!(groups.into_keys().collect::<Vec<_>>(), [0, 2, 3]);
+    assert_eq!(fs::metadata(&world.paths()[1]).unwrap().len(), LEN);
+    partial.let_go(&[group(2)]);
+    assert_eq!(kept(&world.begin(2)), [2], "of the new one");
+    // Of one that is shorter, or longer, the last group of either is no group of the other.
+    for (len, same) in [(2 * BLOCK_LEN + 7, &[][..]), (9 * BLOCK_LEN, &[2][..])] {
+        let world = World::new();
+        world.leave(1, &[2, 3]);
+        let meta = Meta { len: BodyLen::Known(len), ..meta(2) };
+        let mut partial = world.claim().begin(&meta, None).unwrap();
+        let groups = match partial.take_base() {
+            Some(Base::Here(groups)) => groups.into_keys().collect(),
+            _ => Vec::new(),
+        };
+        assert_eq!(groups, same);
+        assert!(fs::metadata(&world.paths()[1]).unwrap().len() <= len);
+    }
+    // Of a small one nothing is kept.
+    world.leave(3, &[0]);
+    let meta = Meta { len: BodyLen::Known(10), ..meta(4) };
+    let partial = world.claim().begin(&meta, None).unwrap();
+    assert!(partial.journal().is_none());
+    assert_eq!(world.names().len(), 1);
+    drop(partial);
+    assert_eq!(world.names(), [""; 0]);
+}
+
+#[test]
+fn a_name_that_has_to_be_free_is_not_replaced_however_late_it_is_taken() {
+    let world = World::new();
+    let partial =
+        world.claim_of(Target::Free("file".into())).unwrap().begin(&meta(1), None).unwrap();
+    fs::write(world.dir.path().join("file"), "old").unwrap();
+    let whole = Whole { partial, mode: Mode::from_bits(0o600), modified: FileTime::default() };
+    assert_eq!(publish(vec![whole], Durability::Power), [Err(Status::Exists)]);
+    assert_eq!(fs::read(world.dir.path().join("file")).unwrap(), b"old");
+    assert_eq!(world.names(), ["file"]);
+}
+
+#[test]
 fn only_one_has_it_at_a_time() {
     let world = World::new();
     world.leave(1, &[0]);
@@ -182,7 +227,7 @@ fn what_does_not_belong_together_does_not_count() {
         harm(&world.paths());
         let Some(claim) = world.claim_of(Target::Replace("file".into())) else { continue };
         assert_eq!(claim.held(), None, "{what}");
-        let partial = claim.begin(&meta(1)).unwrap();
+        let partial = claim.begin(&meta(1), None).unwrap();
         assert_eq!(kept(&partial), [0; 0], "{what}");
         drop(partial);
         world.leave(1, &[2]);
@@ -232,7 +277,6 @@ fn after_a_restart_what_was_synced_counts() {
     assert_eq!(kept(&world.begin(1)), [0, 1]);
 }
 
-/// `docs/hostile-input.md`, row 56.
 #[test]
 fn a_failed_sync_voids_what_came_since_the_one_before() {
     let world = World::new();

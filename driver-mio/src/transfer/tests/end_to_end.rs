@@ -119,6 +119,7 @@ impl Ends {
         while let Some(output) = self.receiver.poll_output() {
             match output {
                 Output::File(FileDone::Settled(ticket)) => self.settled += ticket.len(),
+                Output::Held { .. } => {}
                 output => {
                     over += 1;
                     self.outputs.push(output);
@@ -141,7 +142,7 @@ pub(super) fn copy(ends: &mut Ends, rig: &Rig, number: u32, from: &str, to: &str
     let source = rig.root.open_source(&Name::parse(from.as_bytes()).unwrap()).unwrap();
     let len = source.len();
     let copy = Copy { from: body(2 * number), to: body(2 * number + 1), len, at: 0 };
-    ends.sender.send_file(copy.from, source);
+    ends.sender.send_file(copy.from, source, false);
     ends.receiver.receive_file(copy.to, &meta(BodyLen::Known(len)));
     let partial = rig.root.create_partial(
         &Placing::Replace(Name::parse(to.as_bytes()).unwrap()),

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::{
-    receiving::{Chunk, chunks, known},
+    receiving::{Chunk, known},
     *,
 };
-use crate::files::{Durability, Keeper, Partial};
+use crate::files::{Durability, Keeper, Partial, Which};
 
 const LEN: usize = (5 << 20) + 77;
 
@@ -15,7 +15,9 @@ impl Rig {
     fn begin(&self, meta: &Meta) -> Partial {
         let placing = Placing::Replace(Name::parse(b"file").unwrap());
         let owner = Keeper::new(None).of(None);
-        self.root.claim(&placing, owner, meta.len).unwrap().unwrap().begin(meta).unwrap()
+        let target = self.root.open_source(placing.name()).ok();
+        let claim = self.root.claim(&placing, owner, Which::Any).unwrap().unwrap();
+        claim.begin(meta, target).unwrap()
     }
 
     fn receive_on(&mut self, body: BodyId, meta: &Meta) -> Vec<u64> {
@@ -24,15 +26,6 @@ impl Rig {
         self.transfers.receive_file(body, meta);
         self.transfers.open(self.now, body, Ok(partial));
         kept
-    }
-
-    /// The bytes of some groups.
-    fn write_groups(&mut self, body: BodyId, content: &[u8], groups: &[u64]) {
-        for chunk in chunks(content.len(), 60_000) {
-            if groups.contains(&(chunk.at as u64 / BLOCK_LEN)) {
-                self.write(body, content, &chunk, chunk.len);
-            }
-        }
     }
 
     fn kept(&self, of: BodyId) -> Option<u64> {
@@ -149,6 +142,7 @@ fn a_failure_leaves_what_was_verified_and_nothing_else() {
         wrong[(2 << 20) + 9] ^= 1;
         rig.write_groups(body(1), &wrong, &[2]);
         rig.run_all();
+        assert_eq!(rig.write_again(body(1), &wrong), 3);
         assert_eq!(rig.failure(body(1)), Some(Status::Corrupt));
         assert_eq!(rig.files(), left);
         assert_eq!(rig.receive_on(body(2), &meta), *groups);
@@ -211,4 +205,157 @@ fn small_files_are_put_in_place_together() {
     assert!((0..300).all(|number| rig.stored(body(number)) == Some((3, hash_of(b"abc")))));
     let rig = rig.finish((0..300).map(body));
     assert_eq!(rig.files(), 300);
+}
+
+/// What came earlier is not what the sender has now, although it says that it is the same source.
+#[test]
+fn what_was_kept_comes_again_if_the_sender_says_otherwise() {
+    let content = content(LEN, 1);
+    let mut wrong = content.clone();
+    wrong[(1 << 20) + 5] ^= 1;
+    let meta = meta(known(&content));
+    for is_early in [true, false] {
+        let mut rig = Rig::new(&Limits::default(), 1);
+        rig.receive_on(body(1), &meta);
+        for note in group_notes(&wrong, known(&content)) {
+            rig.transfers.note(rig.now, body(1), note);
+        }
+        rig.write_groups(body(1), &wrong, &[0, 1]);
+        rig.run_all();
+        rig.transfers.forget(body(1));
+        rig.run_all();
+        if is_early {
+            rig.transfers.receive_file(body(2), &meta);
+            rig.note_all(body(2), &content, known(&content));
+            let partial = rig.begin(&meta);
+            rig.transfers.open(rig.now, body(2), Ok(partial));
+        } else {
+            assert_eq!(rig.receive_on(body(2), &meta), [0, 1]);
+            rig.note_all(body(2), &content, known(&content));
+        }
+        rig.write_groups(body(2), &content, &[2, 3, 4, 5]);
+        rig.run_all();
+        assert_eq!(rig.stored(body(2)), None);
+        assert_eq!(rig.write_again(body(2), &content), 1);
+        assert_eq!(rig.stored(body(2)), Some((LEN as u64, hash_of(&content))));
+        assert_eq!(rig.kept(body(2)), Some(1 << 20));
+        let rig = rig.finish([body(1), body(2)]);
+        assert!(fs::read(rig.path("file")).unwrap() == content);
+    }
+}
+
+impl Rig {
+    /// The hashes that were told of a body, and whether that is all.
+    fn hashes(&self, of: BodyId) -> (Vec<(u64, Hash)>, bool) {
+        let (mut all, mut is_over) = (Vec::new(), false);
+        for (_, held) in self.held.iter().filter(|(body, _)| *body == of) {
+            match held {
+                Held::Hashes { first, hashes } => {
+                    all.extend((*first..).zip(hashes.iter().copied()))
+                }
+                Held::Nothing => is_over = true,
+                other => panic!("{other:?}"),
+            }
+        }
+        (all, is_over)
+    }
+
+    /// The groups that were taken from what is here.
+    fn taken(&self, of: BodyId) -> Vec<u64> {
+        let taken = self.outputs.iter().filter_map(|output| match output {
+            Output::Keep { body, range } if *body == of => Some(range.start / BLOCK_LEN),
+            _ => None,
+        });
+        taken.collect()
+    }
+}
+
+fn hashes_of(content: &[u8]) -> Vec<(u64, Hash)> {
+    let groups = group_notes(content, known(content)).into_iter().map(|note| match note {
+        Note::Group { index, hash } => (index, hash),
+        other => panic!("{other:?}"),
+    });
+    groups.collect()
+}
+
+/// From what an earlier transfer left of another source, and from what stands under the name.
+#[test]
+fn groups_that_did_not_change_are_taken_from_what_is_here() {
+    let old = content(LEN, 1);
+    let mut new = old.clone();
+    new[(3 << 20) + 5] ^= 1;
+    let other = Meta { identity: Identity([8; 16]), ..meta(known(&old)) };
+    let meta = meta(known(&new));
+    for (is_published, is_early) in [(true, true), (true, false), (false, true), (false, false)] {
+        let mut rig = Rig::new(&Limits::default(), 1);
+        if is_published {
+            fs::write(rig.path("file"), &old).unwrap();
+        } else {
+            rig.receive_on(body(1), &other);
+            for note in group_notes(&old, known(&old)) {
+                rig.transfers.note(rig.now, body(1), note);
+            }
+            rig.write_groups(body(1), &old, &[0, 1, 3, 5]);
+            rig.run_all();
+            rig.transfers.forget(body(1));
+            rig.run_all();
+            rig.held.clear();
+        }
+        rig.transfers.receive_file(body(2), &meta);
+        rig.write(body(2), &new, &Chunk { at: 0, len: 65_536 }, 65_536);
+        if is_early {
+            rig.note_all(body(2), &new, known(&new));
+        }
+        let partial = rig.begin(&meta);
+        rig.transfers.open(rig.now, body(2), Ok(partial));
+        rig.run_all();
+        if !is_early {
+            rig.note_all(body(2), &new, known(&new));
+            rig.run_all();
+        }
+        let (mut told, is_over) = rig.hashes(body(2));
+        let mut expected = hashes_of(&old);
+        if !is_published {
+            expected.retain(|(index, _)| ![2, 4].contains(index));
+        }
+        told.sort_unstable();
+        assert!(told == expected && is_over);
+        let same: &[u64] = if is_published { &[0, 1, 2, 4, 5] } else { &[0, 1, 5] };
+        assert_eq!(rig.taken(body(2)), same);
+        assert_eq!(rig.stored(body(2)), None);
+        let rest: Vec<u64> = (0..6).filter(|index| !same.contains(index)).collect();
+        rig.write_groups(body(2), &new, &rest);
+        rig.run_all();
+        assert_eq!(rig.stored(body(2)), Some((LEN as u64, hash_of(&new))));
+        assert_eq!(rig.kept(body(2)), Some(LEN as u64 - ((rest.len() as u64) << 20)));
+        let rig = rig.finish([body(1), body(2)]);
+        assert!(fs::read(rig.path("file")).unwrap() == new);
+        assert_eq!(rig.files(), 1);
+    }
+}
+
+#[test]
+fn a_file_that_changes_while_groups_are_taken_from_it_does_no_harm() {
+    let old = content(LEN, 1);
+    let meta = meta(known(&old));
+    for shorter in [false, true] {
+        let mut rig = Rig::new(&Limits::default(), 1);
+        fs::write(rig.path("file"), &old).unwrap();
+        rig.receive_on(body(1), &meta);
+        rig.run_all();
+        assert_eq!(rig.hashes(body(1)).0.len(), 6);
+        let file = fs::File::options().write(true).open(rig.path("file")).unwrap();
+        if shorter {
+            file.set_len(3 << 20).unwrap();
+        } else {
+            std::os::unix::fs::FileExt::write_all_at(&file, b"changed", 3 << 20).unwrap();
+        }
+        rig.note_all(body(1), &old, known(&old));
+        rig.run_all();
+        assert_eq!(rig.stored(body(1)), None);
+        assert_eq!(rig.write_again(body(1), &old), if shorter { 3 } else { 1 });
+        assert_eq!(rig.stored(body(1)), Some((LEN as u64, hash_of(&old))));
+        let rig = rig.finish([body(1)]);
+        assert!(fs::read(rig.path("file")).unwrap() == old);
+    }
 }

@@ -11,8 +11,8 @@ mod streaming;
 use std::{fs, path::PathBuf};
 
 use gannet_protocol::{
-    BLOCK_LEN, BodyId, BodyLen, End, FileDone, FileTime, Hash, Identity, Instant, Meta, Mode, Name,
-    Note, Status,
+    BLOCK_LEN, BodyId, BodyLen, End, FileDone, FileTime, Hash, Held, Identity, Instant, Meta, Mode,
+    Name, Note, Status,
 };
 use tempfile::TempDir;
 
@@ -39,6 +39,8 @@ struct Rig {
     transfers: Transfers,
     jobs: Vec<Job>,
     outputs: Vec<Output>,
+    /// What was said to senders of what is here.
+    held: Vec<(BodyId, Held)>,
     /// Bytes whose tickets came back.
     settled: u64,
     /// Bodies that were told to be readable since they were last looked at.
@@ -57,6 +59,7 @@ impl Rig {
             transfers: Transfers::with_limits(limits),
             jobs: Vec::new(),
             outputs: Vec::new(),
+            held: Vec::new(),
             settled: 0,
             readable: Vec::new(),
             random: seed | 1,
@@ -96,6 +99,7 @@ impl Rig {
             match output {
                 Output::File(FileDone::Settled(ticket)) => self.settled += ticket.len(),
                 Output::File(FileDone::Readable(body)) => self.readable.push(body),
+                Output::Held { body, held } => self.held.push((body, held)),
                 other => self.outputs.push(other),
             }
         }
@@ -137,6 +141,19 @@ impl Rig {
             Output::Failed { body, status } if *body == of => Some(*status),
             _ => None,
         })
+    }
+
+    /// The groups of which a body wants the bytes again; asked once.
+    fn wanted_again(&mut self, of: BodyId) -> Vec<u64> {
+        let mut wanted = Vec::new();
+        self.held.retain(|(body, held)| match held {
+            Held::Again(index) if *body == of => {
+                wanted.push(*index);
+                false
+            }
+            _ => true,
+        });
+        wanted
     }
 
     /// The notes of a body that is sent.

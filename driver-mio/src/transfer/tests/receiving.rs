@@ -60,6 +60,29 @@ impl Rig {
         }
     }
 
+    /// The bytes of some groups.
+    pub(super) fn write_groups(&mut self, body: BodyId, content: &[u8], groups: &[u64]) {
+        for chunk in chunks(content.len(), 60_000) {
+            if groups.contains(&(chunk.at as u64 / BLOCK_LEN)) {
+                self.write(body, content, &chunk, chunk.len);
+            }
+        }
+    }
+
+    /// Writes the groups of `content` as often as they are asked for again. Tells how many that were.
+    pub(super) fn write_again(&mut self, body: BodyId, content: &[u8]) -> usize {
+        let mut count = 0;
+        loop {
+            let again = self.wanted_again(body);
+            if again.is_empty() {
+                return count;
+            }
+            count += again.len();
+            self.write_groups(body, content, &again);
+            self.run_all();
+        }
+    }
+
     pub(super) fn note_all(&mut self, body: BodyId, content: &[u8], len: BodyLen) {
         for note in group_notes(content, len) {
             self.transfers.note(self.now, body, note);
@@ -194,12 +217,39 @@ proptest! {
         rig.write_all(body, &wrong, 50_000);
         rig.note_all(body, &content, known(&content));
         rig.run_all();
+        prop_assert_eq!(rig.failure(body), None);
+        let all = rig.settled;
+        prop_assert_eq!(rig.write_again(body, &wrong), 3);
         prop_assert_eq!(rig.failure(body), Some(Status::Corrupt));
         prop_assert_eq!(rig.stored(body), None);
-        prop_assert_eq!(rig.settled, len as u64);
+        prop_assert_eq!(all, len as u64);
         let rig = rig.finish([body]);
         prop_assert_eq!(fs::read_to_string(rig.path("file")).unwrap(), "old");
         prop_assert_eq!(rig.files(), 1);
+    }
+}
+
+/// In whatever pieces it is written, also after the end was told.
+#[test]
+fn a_wrong_group_comes_again() {
+    for (limits, is_open) in [(TIGHT, false), (Limits::default(), false), (Limits::default(), true)]
+    {
+        let content = content((2 << 20) + 99, 1);
+        let mut wrong = content.clone();
+        wrong[5] ^= 1;
+        *wrong.last_mut().unwrap() ^= 1;
+        let len = if is_open { BodyLen::Open } else { known(&content) };
+        let mut rig = Rig::new(&limits, 1);
+        rig.transfers.receive_file(body(1), &meta(len));
+        rig.open(body(1), "file", len);
+        rig.write_all(body(1), &wrong, 50_000);
+        rig.note_all(body(1), &content, len);
+        rig.run_all();
+        assert_eq!(rig.stored(body(1)), None);
+        assert_eq!(rig.write_again(body(1), &content), 2);
+        assert_eq!(rig.stored(body(1)), Some((content.len() as u64, hash_of(&content))));
+        let rig = rig.finish([body(1)]);
+        assert!(fs::read(rig.path("file")).unwrap() == content);
     }
 }
 

@@ -32,7 +32,7 @@ impl Rig {
     fn end_of_stream(&self, of: BodyId) -> Option<u64> {
         self.notes(of).iter().find_map(|note| match note {
             Note::End(end) => Some(end.len),
-            Note::Group { .. } => None,
+            Note::Group { .. } | Note::Hole { .. } => None,
         })
     }
 

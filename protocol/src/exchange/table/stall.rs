@@ -142,7 +142,9 @@ impl Exchange {
         if let Some(body) = self.send_body.as_ref() {
             return (!body.parked && !body.is_done()).then_some(Waits::File);
         }
-        let body = self.recv_body.as_ref().filter(|_| self.verb == Some(Verb::Put))?;
+        // Before the server has said what it holds, the client waits for it.
+        let is_put = self.verb == Some(Verb::Put) && !self.telling.is_awaited();
+        let body = self.recv_body.as_ref().filter(|_| is_put)?;
         let waits = !self.is_received() && (body.is_done() || room && body.credit.left() > 0);
         waits.then_some(match body.len() {
             BodyLen::Known(_) => Waits::File,
