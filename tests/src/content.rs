@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use gannet_protocol::Hash;
+use gannet_protocol::{BLOCK_LEN, Hash};
 
 use crate::groups::{Groups, RootHash};
 
@@ -17,6 +17,15 @@ pub enum Content {
         seed: u64,
         /// How many bytes there are.
         len: u64,
+    },
+    /// The same, with holes: of every so many blocks, only the first is none.
+    Sparse {
+        /// Chooses the function.
+        seed: u64,
+        /// How many bytes there are.
+        len: u64,
+        /// How many blocks lie between the starts of two that are none.
+        every: u64,
     },
 }
 
@@ -38,8 +47,14 @@ impl Content {
     pub fn len(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
-            Self::Pattern { len, .. } => *len,
+            Self::Pattern { len, .. } | Self::Sparse { len, .. } => *len,
         }
+    }
+
+    /// Whether a block is a hole.
+    #[must_use]
+    pub const fn is_hole(&self, block: u64) -> bool {
+        matches!(self, Self::Sparse { every, .. } if !block.is_multiple_of(*every))
     }
 
     /// Whether there are none.
@@ -58,6 +73,22 @@ impl Content {
             Self::Bytes(bytes) => {
                 let from = usize::try_from(offset).expect("within memory");
                 buf.copy_from_slice(&bytes[from..from + buf.len()]);
+            }
+            Self::Sparse { .. } if self.is_hole(offset / BLOCK_LEN) => {
+                let hole = usize::try_from(BLOCK_LEN - offset % BLOCK_LEN).expect("a block fits");
+                let (zeros, rest) = buf.split_at_mut(hole.min(buf.len()));
+                zeros.fill(0);
+                if !rest.is_empty() {
+                    self.fill(offset + zeros.len() as u64, rest);
+                }
+            }
+            Self::Sparse { seed, .. } => {
+                let block = usize::try_from(BLOCK_LEN - offset % BLOCK_LEN).expect("a block fits");
+                let (data, rest) = buf.split_at_mut(block.min(buf.len()));
+                fill_pattern(*seed, offset, data);
+                if !rest.is_empty() {
+                    self.fill(offset + data.len() as u64, rest);
+                }
             }
             Self::Pattern { seed, .. } => fill_pattern(*seed, offset, buf),
         }

@@ -13,6 +13,8 @@ pub struct File {
     pub content: Content,
     /// Which state of it this is: two of a directory never have the same.
     pub identity: Identity,
+    /// When it was modified last: like its identity, in time units of its own.
+    pub modified: FileTime,
 }
 
 /// A tree of files.
@@ -26,9 +28,15 @@ pub struct Directory {
 impl Directory {
     /// Stores `content` under `name`, in place of what was there.
     pub fn insert(&mut self, name: &Name, content: Content) {
+        let modified = FileTime::new(i64::try_from(self.states).expect("few states"), 1);
+        self.insert_modified(name, content, modified);
+    }
+
+    /// The same, modified then.
+    pub fn insert_modified(&mut self, name: &Name, content: Content, modified: FileTime) {
         self.states += 1;
         let identity = Identity(self.states.to_be_bytes());
-        self.files.insert(name.clone(), File { content, identity });
+        self.files.insert(name.clone(), File { content, identity, modified });
     }
 
     /// Makes a directory.

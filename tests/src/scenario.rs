@@ -140,7 +140,8 @@ impl Scenario {
         match (self.way, outcome) {
             (Way::Get, Some(Outcome::Got(received))) => assert!(received.is(&self.content)),
             (Way::Put, Some(Outcome::Stored(stored))) => {
-                assert_eq!((stored.len, stored.hash), (self.content.len(), self.content.root()));
+                let hash = Some(self.content.root());
+                assert_eq!((stored.len, stored.hash), (self.content.len(), hash));
             }
             (way, outcome) => panic!("{way:?} came to {outcome:?}"),
         }

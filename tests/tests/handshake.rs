@@ -282,8 +282,9 @@ fn extreme_parameters() {
 }
 
 fn get(exchange: u64, file: &str) -> Frame {
-    let mut bytes = vec![file.len() as u8 + 2, 1, file.len() as u8];
+    let mut bytes = vec![file.len() as u8 + 4, 1, file.len() as u8];
     bytes.extend_from_slice(file.as_bytes());
+    bytes.extend_from_slice(&[0, 0]);
     Frame::Message { exchange, offset: 0, fin: true, bytes }
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use gannet_driver_mio::netem::LinkConfig;
 use gannet_protocol::{
-    BodyId, CongestionKind, Destination, Endpoint, Event, Name, Put, Reply, Request, Source, Unread,
+    BodyId, CongestionKind, Destination, Endpoint, Event, Get, Held, How, Name, Put, Reply,
+    Request, Source, Unread,
 };
 use gannet_tests::{
     counting::{Counting, counts},
@@ -31,6 +32,10 @@ impl App for Endless {
                 let mut session = endpoint.session(exchange.connection()).unwrap();
                 session.reply(*exchange, Reply::Meta(endless())).unwrap();
             }
+            Event::Request { exchange, body: Some(body), .. } => {
+                let mut session = endpoint.session(exchange.connection()).unwrap();
+                session.held(*body, Held::Nothing).unwrap();
+            }
             Event::Failed { .. } | Event::Closed(..) => panic!("{event:?}"),
             _ => {}
         }
@@ -40,7 +45,7 @@ impl App for Endless {
 fn requests() -> [Request; 2] {
     let file = Name::parse(b"file").unwrap();
     let to = Destination { path: None, leaf: file.clone(), into_directory: false };
-    [Request::Get(file), Request::Put(Put { to, meta: endless() })]
+    [Request::Get(Get::all(file)), Request::Put(Put { to, meta: endless(), how: How::default() })]
 }
 
 /// Allocations while 50 MB move, after 100 MB have, and the packets that it took.

@@ -113,7 +113,7 @@ impl Session<'_> {
     /// [`Held::Hashes`] in ascending order and then [`Held::Nothing`], or that alone; the client holds the body back for it. A
     /// client does so with hashes after a [`Reply::Meta`] of such a length and another identity than its [`crate::Have`] has. After
     /// [`Held::Groups`] their bytes are kept ([`Self::keep`]). [`Held::Again`] undoes that, and makes all bytes of the group come
-    /// again as new ones, into [`crate::Write`]s: at most [`crate::MAX_AGAIN`] times a group and [`crate::MAX_AGAINS`] times a body.
+    /// again as new ones, into [`crate::Write`]s (one that was handed out before is void): at most [`crate::MAX_AGAIN`] times a group and [`crate::MAX_AGAINS`] times a body.
     ///
     /// # Errors
     /// [`Misuse::Over`] or [`Misuse::OutOfPlace`], which it is, too, when a group was asked for again too often.

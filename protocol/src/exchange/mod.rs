@@ -347,3 +347,19 @@ impl Ended {
         self.reset_acked && self.settled
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holes_are_counted_and_rise() {
+        let mut said = Said::default();
+        assert!(!said.hole(&(5..5)));
+        for n in 0..MAX_HOLES {
+            assert!(said.hole(&(2 * n..2 * n + 1)));
+            assert!(!said.hole(&(2 * n..2 * n + 2)), "it lies in the last one");
+        }
+        assert!(!said.hole(&(1 << 50..1 << 51)), "one too many");
+    }
+}

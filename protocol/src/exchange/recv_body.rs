@@ -359,6 +359,104 @@ mod tests {
         }
     }
 
+    #[derive(Clone, Debug)]
+    enum Step {
+        Chunk(u64, u64),
+        Keep(u64, u64),
+        Again(u64),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            8 => (any::<u64>(), 1u64..300_000).prop_map(|(at, size)| Step::Chunk(at, size)),
+            1 => (0u64..4, 1u64..3).prop_map(|(at, count)| Step::Keep(at, count)),
+            1 => (0u64..4).prop_map(Step::Again),
+        ]
+    }
+
+    proptest! {
+        /// Whatever is kept and wanted again: each byte is charged once, when it comes first, and only bytes that are wanted are
+        /// handed out; the body is done when each byte is present (`docs/hostile-input.md`, row 59).
+        #[test]
+        fn what_is_kept_and_wanted_again_is_accounted_for(
+            len in 1u64..4 * BLOCK_LEN, steps in prop::collection::vec(step(), 0..60),
+        ) {
+            let mut receiver = body(BodyLen::Known(len));
+            let mut connection = plenty();
+            // What ever came, and what is wanted no more.
+            let (mut came, mut present) = (RangeSet::new(), RangeSet::new());
+            let mut settled = 0;
+            let blocks = |at: u64, count: u64| {
+                (at * BLOCK_LEN).min(len)..((at + count) * BLOCK_LEN).min(len)
+            };
+            let rest = (0..len).step_by(1 << 18).map(|at| Step::Chunk(at, 1 << 18));
+            let rest: Vec<_> = rest.collect();
+            for step in steps.into_iter().chain(rest) {
+                match step {
+                    Step::Keep(at, _) | Step::Again(at) if at * BLOCK_LEN >= len => {}
+                    Step::Keep(at, count) => {
+                        prop_assert!(receiver.keep(&blocks(at, count)));
+                        present.insert(blocks(at, count));
+                    }
+                    Step::Again(at) => {
+                        receiver.again(&blocks(at, 1));
+                        present.remove(blocks(at, 1));
+                    }
+                    Step::Chunk(at, size) => {
+                        let at = at % len;
+                        let chunk = at..(at + size).min(len).min((at / BLOCK_LEN + 1) * BLOCK_LEN);
+                        let wanted: u64 = present.missing(chunk.clone()).map(|r| r.end - r.start).sum();
+                        let new = came.insert(chunk.clone());
+                        match receiver.accept(chunk.clone(), &mut connection).unwrap() {
+                            Accepted::Write { range, fresh, charged } => {
+                                prop_assert!(range.start >= chunk.start && range.end <= chunk.end);
+                                prop_assert_eq!((fresh, charged), (wanted, new));
+                            }
+                            accepted => {
+                                prop_assert_eq!((accepted, wanted), (Accepted::Known, 0));
+                                // It was kept, and is settled.
+                                settled += new;
+                            }
+                        }
+                        present.insert(chunk);
+                    }
+                }
+                prop_assert_eq!(receiver.charged(), came.total());
+                prop_assert_eq!(connection.left(), (u64::MAX >> 2) - came.total());
+                prop_assert_eq!(receiver.present, present.total());
+                prop_assert_eq!(receiver.is_done(), present.covers(&(0..len)));
+            }
+            prop_assert!(receiver.is_done());
+            // The limit has risen by what was settled at once.
+            connection.set_window(u64::MAX >> 2);
+            prop_assert_eq!(connection.update(), (u64::MAX >> 2) + settled);
+        }
+    }
+
+    #[test]
+    fn only_whole_blocks_are_kept() {
+        let len = 2 * BLOCK_LEN + 5;
+        let mut receiver = body(BodyLen::Known(len));
+        for (start, end) in [(0, 1), (1, BLOCK_LEN), (0, BLOCK_LEN + 1), (0, len + 1)] {
+            assert!(!receiver.keep(&(start..end)), "{start} {end}");
+        }
+        assert!(!receiver.keep(&(0..3 * BLOCK_LEN)));
+        assert!(receiver.keep(&(BLOCK_LEN..len)) && receiver.keep(&(0..BLOCK_LEN)));
+        assert!(receiver.is_done());
+        assert!(!body(BodyLen::Open).keep(&(0..BLOCK_LEN)));
+    }
+
+    #[test]
+    fn keeping_costs_no_memory_for_what_never_comes() {
+        let len = 1 << 60;
+        let mut receiver = body(BodyLen::Known(len));
+        assert!(receiver.keep(&(0..len)));
+        assert!(receiver.is_done() && receiver.open.is_empty() && receiver.kept.len() == 1);
+        receiver.again(&(0..1 << 50));
+        assert!(!receiver.is_done() && receiver.kept.len() == 1);
+        assert!(receiver.keep(&(0..1 << 50)) && receiver.is_done());
+    }
+
     #[test]
     fn one_byte_fragments_are_bounded() {
         let mut receiver = body(BodyLen::Known(1 << 40));

@@ -249,6 +249,108 @@ mod tests {
         }
     }
 
+    #[derive(Clone, Copy, Debug)]
+    enum Fate {
+        Send,
+        Lose(usize),
+        Ack(usize),
+        Skip(u64, u64),
+        Again(u64),
+    }
+
+    fn fate() -> impl Strategy<Value = Fate> {
+        prop_oneof![
+            8 => Just(Fate::Send),
+            4 => any::<usize>().prop_map(Fate::Ack),
+            2 => any::<usize>().prop_map(Fate::Lose),
+            1 => (0u64..6, 1u64..3).prop_map(|(at, count)| Fate::Skip(at, count)),
+            1 => (0u64..6).prop_map(Fate::Again),
+        ]
+    }
+
+    proptest! {
+        /// Whatever is skipped and wanted again: each byte below the frontier is acknowledged, lost, renewed or under way; each
+        /// byte is charged at most once, and exactly once if it was ever sent; in the end all is there.
+        #[test]
+        fn what_is_skipped_and_wanted_again_is_accounted_for(
+            len in 1u64..5 * BLOCK_LEN, fates in prop::collection::vec(fate(), 1..300),
+        ) {
+            let mut body = SendBody::new(BodyId::unowned(0), BodyLen::Known(len), u64::MAX, u64::MAX);
+            let mut flight: Vec<Range<u64>> = vec![];
+            let mut sent = RangeSet::new();
+            let mut charged = 0;
+            // At the end all that is under way arrives, until nothing is left.
+            let rest = core::iter::repeat_n([Fate::Send, Fate::Ack(0)], 3_000).flatten();
+            for fate in fates.into_iter().chain(rest) {
+                match fate {
+                    Fate::Send => {
+                        let Some(chunk) = body.next_chunk(9_000, u64::MAX) else { continue };
+                        let first_time = body.on_sent(&chunk);
+                        prop_assert_eq!(first_time, sent.insert(chunk.clone()), "{:?}", chunk);
+                        charged += first_time;
+                        flight.push(chunk);
+                    }
+                    Fate::Lose(at) if !flight.is_empty() => {
+                        let chunk = flight.swap_remove(at % flight.len());
+                        body.on_lost(&chunk);
+                    }
+                    Fate::Ack(at) if !flight.is_empty() => {
+                        let chunk = flight.swap_remove(at % flight.len());
+                        body.on_acked(&chunk);
+                    }
+                    Fate::Skip(at, count) => {
+                        let range = (at * BLOCK_LEN).min(len)..((at + count) * BLOCK_LEN).min(len);
+                        body.skip(&range);
+                    }
+                    Fate::Again(at) => {
+                        let range = (at * BLOCK_LEN).min(len)..((at + 1) * BLOCK_LEN).min(len);
+                        body.again(&range);
+                        // What becomes of former packets says nothing any more.
+                        flight.retain(|chunk| !range.contains(&chunk.start));
+                    }
+                    Fate::Lose(_) | Fate::Ack(_) => {}
+                }
+                let acked: u64 = body.acked.overlap(&(0..body.frontier)).map(|r| r.end - r.start).sum();
+                let in_flight: u64 = flight.iter().map(|c| c.end - c.start).sum();
+                let lost = body.lost.total() + body.renewed.total();
+                prop_assert_eq!(body.frontier, acked + lost + in_flight);
+                prop_assert_eq!(body.charged(), charged);
+            }
+            prop_assert!(body.is_done() && !body.wants() && flight.is_empty());
+            prop_assert!(body.acked.covers(&(0..len)));
+            prop_assert_eq!(charged, sent.total());
+        }
+    }
+
+    #[test]
+    fn credit_counts_bytes_and_not_offsets() {
+        let len = 4 * BLOCK_LEN;
+        let mut body = SendBody::new(BodyId::unowned(0), BodyLen::Known(len), 1_000, u64::MAX);
+        assert_eq!(body.skip(&(0..3 * BLOCK_LEN)), Some(3 * BLOCK_LEN));
+        assert_eq!(body.next_chunk(9_000, 10), Some(3 * BLOCK_LEN..3 * BLOCK_LEN + 10));
+        let chunk = body.next_chunk(9_000, u64::MAX).unwrap();
+        assert_eq!(chunk, 3 * BLOCK_LEN..3 * BLOCK_LEN + 1_000);
+        assert_eq!((body.on_sent(&chunk), body.wants()), (1_000, false));
+        body.raise_limit(1_500);
+        assert_eq!(body.next_chunk(9_000, 2_000), Some(chunk.end..chunk.end + 500));
+    }
+
+    #[test]
+    fn what_the_receiver_may_hold_waits() {
+        let len = 4 * BLOCK_LEN;
+        let mut body = SendBody::new(BodyId::unowned(0), BodyLen::Known(len), u64::MAX, 1_000);
+        assert_eq!(body.on_sent(&body.next_chunk(9_000, u64::MAX).unwrap()), 1_000);
+        assert!(!body.wants() && body.next_chunk(9_000, u64::MAX).is_none());
+        body.on_lost(&(0..1_000));
+        assert_eq!(body.next_chunk(9_000, 0), Some(0..1_000), "what was sent goes on");
+        body.on_sent(&(0..1_000));
+        body.skip(&(0..2 * BLOCK_LEN));
+        assert!(!body.acked.covers(&(0..1_000)) && body.acked.covers(&(1_000..2 * BLOCK_LEN)));
+        body.hold_from(3 * BLOCK_LEN);
+        let chunk = body.next_chunk(u64::MAX, u64::MAX);
+        assert_eq!(chunk, Some(2 * BLOCK_LEN..3 * BLOCK_LEN));
+    }
+
     #[test]
     fn neither_limit_nor_credit_holds_up_what_was_lost() {
         let mut body = SendBody::new(BodyId::unowned(0), BodyLen::Known(10_000), 3000, u64::MAX);

@@ -60,6 +60,12 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
+    /// Drops what was said of the body of an exchange that nobody wants any more.
+    fn take_back_notes(&mut self, id: ExchangeId) {
+        self.events
+            .retain(|event| !matches!(event, Event::Note { exchange, .. } if *exchange == id));
+    }
+
     /// Drops the events of an exchange.
     fn take_back(&mut self, id: ExchangeId) {
         let bodies = &self.bodies;
@@ -285,6 +291,9 @@ impl Exchanges {
             None => exchange.send.finish(),
         }
         let body = exchange.send_body.as_ref().map(|body| body.id);
+        if exchange.said.unchanged {
+            outbox.take_back_notes(id);
+        }
         self.take_held(number, &held, outbox);
         self.wake(number);
         Ok(body)
@@ -463,10 +472,13 @@ impl Exchanges {
             let _ = self.fail(number, Status::ShuttingDown, 0, outbox);
             return Ok(());
         }
-        if let Message::Reply(reply) = &message {
-            self.on_reply(number, reply, outbox);
+        let held = match &message {
+            Message::Reply(reply) => exchange.answer(reply),
+            _ => Vec::new(),
+        };
+        if exchange.said.unchanged {
+            exchange.send.finish();
         }
-        let Some(exchange) = self.live.get(&number) else { return Ok(()) };
         let body = exchange.recv_body.as_ref().map(|body| body.id);
         // Nobody wants to hear of a body that is not to be sent.
         let body_is_wanted = !exchange.said.unchanged;
@@ -479,6 +491,8 @@ impl Exchanges {
             },
             Message::Held(_) => return Ok(()),
         });
+        self.take_held(number, &held, outbox);
+        self.wake(number);
         Ok(())
     }
 

@@ -489,6 +489,7 @@ pub(crate) mod tests {
         }
     }
 
+    /// `docs/hostile-input.md`, row 4.
     #[test]
     fn odd_claims_of_what_is_held_are_malformed() {
         let decode = |kind: u8, fields: &[u8]| Message::decode(&[&[kind], fields].concat());

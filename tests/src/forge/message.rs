@@ -40,13 +40,62 @@ pub fn meta(len: u64) -> Vec<u8> {
 /// Asks for a file.
 #[must_use]
 pub fn get(name: &[u8]) -> Vec<u8> {
-    message(1, &[&prefixed(name)])
+    message(1, &[&prefixed(name), &[0, 0]])
 }
 
 /// Wants to store a body of `len` bytes.
 #[must_use]
 pub fn put(name: &[u8], len: u64) -> Vec<u8> {
-    message(2, &[&[0], &prefixed(b""), &prefixed(name), &meta(len)])
+    message(2, &[&[0, 0], &prefixed(b""), &prefixed(name), &meta(len)])
+}
+
+/// Asks for what a client does not have of a file.
+#[must_use]
+pub fn get_rest(name: &[u8], have: &[u8]) -> Vec<u8> {
+    message(1, &[&prefixed(name), &[0, 1], have])
+}
+
+/// Groups of some state of a source: pairs of those left out and one less than those that are there.
+#[must_use]
+pub fn have(identity: u8, pairs: &[(u64, u64)]) -> Vec<u8> {
+    let numbers = pairs.iter().flat_map(|(gap, more)| [number(*gap), number(*more)].concat());
+    [vec![identity; 16], number(pairs.len() as u64), numbers.collect()].concat()
+}
+
+/// Says which groups of a body are here.
+#[must_use]
+pub fn holds(identity: u8, pairs: &[(u64, u64)]) -> Vec<u8> {
+    message(0x13, &[&have(identity, pairs)])
+}
+
+/// Says that nothing more is here.
+#[must_use]
+pub fn nothing() -> Vec<u8> {
+    message(0x14, &[])
+}
+
+/// Says what so many groups of a body that are here hash to.
+#[must_use]
+pub fn hashes(first: u64, count: usize) -> Vec<u8> {
+    message(0x15, &[&number(first), &number(count as u64), &vec![0; 32 * count]])
+}
+
+/// Wants a group once more.
+#[must_use]
+pub fn again(index: u64) -> Vec<u8> {
+    message(0x16, &[&number(index)])
+}
+
+/// Says that these bytes are zeros.
+#[must_use]
+pub fn hole(offset: u64, len: u64) -> Vec<u8> {
+    message(0x11, &[&number(offset), &number(len)])
+}
+
+/// Says that nothing needs to be sent.
+#[must_use]
+pub fn unchanged() -> Vec<u8> {
+    message(0x26, &[])
 }
 
 /// Asks for a listing of the root.

@@ -4,6 +4,7 @@
 //! the future then. As long as nobody forges packets, neither side accuses the other of a violation; and
 //! once the network has become perfect and the applications do their part, every exchange comes to its end.
 
+mod held;
 mod operation;
 mod side;
 
@@ -120,6 +121,7 @@ impl Pair {
             Operation::Ask(ask) => self.client.ask(ask),
             Operation::Answer { which, how } => self.server.answer(which, how),
             Operation::Note { at, which, note } => self.side(at).note(now, which, note),
+            Operation::Held { at, which, says } => self.side(at).hold(which, says),
             Operation::Finish { which } => self.client.finish(which),
             Operation::Fail { at, which, status } => self.side(at).fail(which, status),
             Operation::Deliver { to, which, fate } => self.deliver(to, which, fate),
@@ -262,6 +264,7 @@ impl Pair {
             self.server.answer_all();
             for side in [&mut self.client, &mut self.server] {
                 side.stall(now, false);
+                side.hold_nothing();
                 side.end_all(now);
                 side.settle_all(now);
             }

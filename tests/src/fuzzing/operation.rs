@@ -20,6 +20,8 @@ pub(super) enum Operation {
     Answer { which: u8, how: Answer },
     /// The sender of a body says something of it.
     Note { at: End, which: u8, note: BodyNote },
+    /// The receiver of a body says something of what it holds.
+    Held { at: End, which: u8, says: Says },
     /// The client has taken care of a body, or says so too early.
     Finish { which: u8 },
     /// A side gives an exchange up.
@@ -56,9 +58,9 @@ pub(super) enum Operation {
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub(super) enum Ask {
-    Get,
+    Get { version: bool, has: Option<Has> },
     List,
-    Put { len: Len },
+    Put { len: Len, fresh: bool },
     Rename,
     Exit,
 }
@@ -87,15 +89,40 @@ pub(super) enum Answer {
     Fitting(Len),
     /// As another request would want it.
     Unfitting,
+    /// Nothing needs to be sent.
+    Unchanged,
     Refuse {
         status: u8,
     },
+}
+
+/// What somebody has of a body: a bit for each of its first groups.
+#[derive(Arbitrary, Clone, Copy, Debug)]
+pub(super) struct Has {
+    pub(super) groups: u8,
+    /// Of another state of the source.
+    pub(super) other: bool,
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+pub(super) enum Says {
+    Groups(Has),
+    /// Hashes that are those of the sender, or not.
+    Hashes {
+        first: u8,
+        count: u8,
+        same: bool,
+    },
+    Nothing,
+    Again(u8),
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub(super) enum BodyNote {
     /// Hashes of groups.
     Groups(u16),
+    /// A hole from this block on.
+    Hole { block: u8, more: u8 },
     /// The end, where the body ends.
     End,
     /// An end elsewhere.

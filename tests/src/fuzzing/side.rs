@@ -4,11 +4,14 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use gannet_protocol::{
     BLOCK_LEN, BodyId, BodyLen, CloseReason, Config, ConnectionHandle, Datagram, Destination,
-    Endpoint, Event, ExchangeId, FileDone, FileTime, Identity, Instant, Meta, Mode, Name, Note,
-    Put, Reply, Request, Session, Status, Ticket, Unread,
+    Endpoint, Event, ExchangeId, FileDone, FileTime, How, Identity, Instant, Meta, Mode, Name,
+    Note, Put, Reply, Request, Session, Status, Ticket, Unread,
 };
 
-use super::operation::{Answer, Ask, BodyNote, Len};
+use super::{
+    held,
+    operation::{Answer, Ask, BodyNote, Len},
+};
 
 /// Batches that an endpoint gives at most before it falls idle: each has 64 packets, and a window has 32 MiB.
 const MAX_BATCHES: u32 = 4_096;
@@ -29,7 +32,9 @@ pub(super) struct Side {
     pub(super) connection: Option<ConnectionHandle>,
     /// Exchanges that run, with their requests, and of a request that waits for its answer the mark.
     pub(super) exchanges: BTreeMap<ExchangeId, Exchange>,
-    sending: BTreeMap<BodyId, Sending>,
+    pub(super) sending: BTreeMap<BodyId, Sending>,
+    /// Bodies that are received, and how long they are.
+    pub(super) receiving: BTreeMap<BodyId, BodyLen>,
     tickets: Vec<Ticket>,
     pub(super) stalled: bool,
     pub(super) broken: bool,
@@ -47,9 +52,9 @@ pub(super) struct Exchange {
 
 /// A body that is sent.
 #[derive(Clone, Copy, Debug)]
-struct Sending {
-    len: u64,
-    ended: bool,
+pub(super) struct Sending {
+    pub(super) len: u64,
+    pub(super) ended: bool,
 }
 
 /// A datagram on its way.
@@ -68,6 +73,7 @@ impl Side {
             connection: None,
             exchanges: BTreeMap::new(),
             sending: BTreeMap::new(),
+            receiving: BTreeMap::new(),
             tickets: Vec::new(),
             stalled: false,
             broken: false,
@@ -140,13 +146,27 @@ impl Side {
                     self.exchanges.retain(|id, _| id.connection() != connection);
                     self.closed.push(reason);
                 }
-                Event::Request { exchange, request, .. } => {
+                Event::Request { exchange, request, body } => {
+                    if let (Some(body), Request::Put(put)) = (body, &request) {
+                        self.receiving.insert(body, put.meta.len);
+                    }
                     let old =
                         self.exchanges.insert(exchange, Exchange { request, answered: false });
                     assert!(old.is_none(), "a request came twice");
                 }
-                Event::Reply { exchange, .. } | Event::Note { exchange, .. } => {
+                Event::Reply { exchange, reply, body } => {
                     assert!(self.exchanges.contains_key(&exchange), "an exchange that is over");
+                    if let (Some(body), Reply::Meta(meta)) = (body, &reply) {
+                        self.receiving.insert(body, meta.len);
+                    }
+                }
+                Event::Note { exchange, body, note } => {
+                    assert!(self.exchanges.contains_key(&exchange), "an exchange that is over");
+                    self.compare(body, note);
+                }
+                Event::Held { exchange, body, held } => {
+                    assert!(self.exchanges.contains_key(&exchange), "an exchange that is over");
+                    self.hear(body, held);
                 }
                 Event::Released { body, below } => {
                     assert!(self.sending.get(&body).is_some_and(|sending| below <= sending.len));
@@ -172,18 +192,19 @@ impl Side {
     pub(super) fn ask(&mut self, ask: Ask) {
         let name = |bytes: &[u8]| Name::parse(bytes).expect("a name");
         let request = match ask {
-            Ask::Get => Request::Get(name(b"from/here")),
+            Ask::Get { version, has } => Request::Get(held::get(name(b"from/here"), version, has)),
             Ask::List => Request::List(None),
-            Ask::Put { len } => {
+            Ask::Put { len, fresh } => {
                 let to = Destination { path: None, leaf: name(b"leaf"), into_directory: false };
-                Request::Put(Put { to, meta: meta(len) })
+                let how = How { fresh, ..How::default() };
+                Request::Put(Put { to, meta: meta(len), how })
             }
             Ask::Rename => Request::Rename { from: name(b"old"), to: name(b"new") },
             Ask::Exit => Request::Exit { force: false },
         };
         let Some(mut session) = self.session() else { return };
         let Ok(opened) = session.request(request.clone()) else { return };
-        if let (Some(body), Ask::Put { len }) = (opened.body, ask) {
+        if let (Some(body), Ask::Put { len, .. }) = (opened.body, ask) {
             self.sending.insert(body, Sending { len: len.bytes(), ended: false });
         }
         self.exchanges.insert(opened.exchange, Exchange { request, answered: false });
@@ -199,6 +220,13 @@ impl Side {
             (Answer::Fitting(len), Request::List(_)) => (len, Reply::Listing),
             (Answer::Fitting(len), Request::Put(put)) => (len, stored(&put.to.leaf)),
             (Answer::Fitting(len), _) => (len, Reply::Done),
+            (Answer::Unchanged, Request::Get(get)) if get.unless.is_some() => {
+                (Len::ZERO, Reply::Unchanged)
+            }
+            (Answer::Unchanged, Request::Put(put)) if !put.how.fresh && !is_open(put) => {
+                (Len::ZERO, Reply::Unchanged)
+            }
+            (Answer::Unchanged, _) => return self.reply_in_vain(id, &Reply::Unchanged),
             (Answer::Unfitting, Request::Get(_)) => return self.reply_in_vain(id, &Reply::Done),
             (Answer::Unfitting, _) => return self.reply_in_vain(id, &Reply::Meta(meta(Len::ZERO))),
         };
@@ -241,6 +269,12 @@ impl Side {
                     self.say(body, Note::Group { index: index % groups, hash: [0; 32] });
                 }
             }
+            BodyNote::Hole { block, more } => {
+                let offset = u64::from(block) * BLOCK_LEN;
+                let end = len.min((u64::from(block) + u64::from(more) + 1) * BLOCK_LEN);
+                let len = end.saturating_sub(offset);
+                self.say(body, Note::Hole { offset, len });
+            }
             BodyNote::End if !ended => {
                 if let Some(sending) = self.sending.get_mut(&body) {
                     sending.ended = true;
@@ -262,9 +296,7 @@ impl Side {
 
     /// Says something of a body; tells whether it may.
     fn say(&mut self, body: BodyId, note: Note) -> bool {
-        let owner = self.endpoint.exchange_of(body);
-        let session = owner.and_then(|owner| self.endpoint.session(owner.connection()));
-        session.is_some_and(|mut session| session.note(body, note).is_ok())
+        self.with(body, |session| session.note(body, note))
     }
 
     /// Ends every body that has not ended.
@@ -331,6 +363,11 @@ fn meta(len: Len) -> Meta {
     }
 }
 
+fn is_open(put: &Put) -> bool {
+    put.meta.len == BodyLen::Open
+}
+
 fn stored(name: &Name) -> Reply {
-    Reply::Stored(gannet_protocol::Stored { name: name.clone(), len: 0, hash: [0; 32] })
+    let name = name.clone();
+    Reply::Stored(gannet_protocol::Stored { name, len: 0, hash: Some([0; 32]), kept: 0 })
 }

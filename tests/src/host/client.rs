@@ -3,15 +3,15 @@
 use std::net::SocketAddr;
 
 use gannet_protocol::{
-    CloseCode, CloseReason, ConnectionHandle, Destination, Entry, ExchangeId, Expected, Instant,
-    Misuse, Name, Opened, Put, Request, Status, Stored, crypto::PublicKey,
+    CloseCode, CloseReason, ConnectionHandle, Destination, Entry, ExchangeId, Expected, FileTime,
+    Get, Identity, Instant, Misuse, Name, Opened, Put, Request, Status, Stored, crypto::PublicKey,
 };
 
 use super::{Exchange, Host};
 use crate::{
     content::Content,
     directory::File,
-    incoming::Received,
+    incoming::{Partial, Received},
     outgoing::{Outgoing, SourceFault},
 };
 
@@ -60,6 +60,8 @@ pub enum Outcome {
     Stored(Stored),
     /// It is done.
     Done,
+    /// What was asked for or offered is there already.
+    Unchanged,
     /// It was refused or given up, by either side.
     Failed {
         /// Why.
@@ -169,10 +171,10 @@ impl Host {
 
     /// Begins a job. False: not now.
     fn begin(&mut self, id: JobId, job: &Job) -> bool {
+        let (request, source) = self.request(id, job);
         let Some(mut session) = self.connection.and_then(|c| self.endpoint.session(c)) else {
             return false;
         };
-        let (request, source) = request(id, job);
         let Opened { exchange, body } = match session.request(request) {
             Ok(opened) => opened,
             Err(Misuse::NoCredit | Misuse::Closing) => return false,
@@ -190,6 +192,8 @@ impl Host {
         let known = self.exchanges.insert(exchange, entry);
         assert!(known.is_none(), "an exchange's number is used twice");
         self.begun.insert(id, exchange);
+        // Holes are said before anything is read.
+        self.say_notes();
         true
     }
 
@@ -203,21 +207,33 @@ impl Host {
         let before = self.outcomes[job.0].replace(outcome);
         assert_eq!(before, None, "a job ends once");
     }
+
+    /// What to ask for a job, and what to send with it.
+    fn request(&self, id: JobId, job: &Job) -> (Request, Option<(File, SourceFault)>) {
+        let request = match job {
+            Job::Get(name) => Request::Get(Get {
+                name: name.clone(),
+                unless: self.versions.get(name).copied(),
+                have: self.partials.get(name).map(Partial::have),
+            }),
+            Job::List(directory) => Request::List(directory.clone()),
+            Job::Rename(from, to) => Request::Rename { from: from.clone(), to: to.clone() },
+            Job::Exit => Request::Exit { force: false },
+            Job::Put(to, content, fault) => {
+                let state = self.put_state.unwrap_or(self.states + id.0 as u64);
+                let identity = put_identity(state);
+                let modified = FileTime::new(i64::try_from(state).expect("few states"), 2);
+                let file = File { content: content.clone(), identity, modified };
+                let put = Put { to: to.clone(), meta: Outgoing::meta(&file), how: self.how };
+                return (Request::Put(put), Some((file, *fault)));
+            }
+        };
+        (request, None)
+    }
 }
 
-/// What to ask for a job, and what to send with it.
-fn request(id: JobId, job: &Job) -> (Request, Option<(File, SourceFault)>) {
-    let request = match job {
-        Job::Get(name) => Request::Get(name.clone()),
-        Job::List(directory) => Request::List(directory.clone()),
-        Job::Rename(from, to) => Request::Rename { from: from.clone(), to: to.clone() },
-        Job::Exit => Request::Exit { force: false },
-        Job::Put(to, content, fault) => {
-            let identity = gannet_protocol::Identity((id.0 as u128).to_be_bytes());
-            let file = File { content: content.clone(), identity };
-            let put = Put { to: to.clone(), meta: Outgoing::meta(&file) };
-            return (Request::Put(put), Some((file, *fault)));
-        }
-    };
-    (request, None)
+/// What a client calls a state of its files.
+#[must_use]
+pub fn put_identity(state: u64) -> Identity {
+    Identity(u128::from(state).to_be_bytes())
 }

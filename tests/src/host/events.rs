@@ -1,6 +1,8 @@
 //! What the endpoint tells a host.
 
-use gannet_protocol::{BodyId, BodyLen, Event, ExchangeId, Instant, Note, Reply, Status};
+use gannet_protocol::{
+    BodyId, BodyLen, Event, ExchangeId, HOLD_ABOVE, Instant, Note, Reply, Status,
+};
 
 use super::{Host, Outcome};
 use crate::incoming::Incoming;
@@ -35,6 +37,7 @@ impl Host {
             }
             Event::Reply { exchange, reply, body } => self.on_reply(exchange, reply, body),
             Event::Note { exchange, body, note } => self.on_note(exchange, body, note),
+            Event::Held { body, held, .. } => self.on_held(body, held),
             Event::Released { body, below } => {
                 if let Some(outgoing) = self.sending.get_mut(&body) {
                     outgoing.release(below);
@@ -61,6 +64,13 @@ impl Host {
                 entry.is_listing = true;
                 (BodyLen::Open, None)
             }
+            Reply::Unchanged => {
+                entry.outcome = Some(Outcome::Unchanged);
+                if let Some(outgoing) = entry.sending.and_then(|b| self.sending.get_mut(&b)) {
+                    outgoing.give_up();
+                }
+                return;
+            }
             Reply::Stored(stored) => {
                 entry.outcome = Some(Outcome::Stored(stored));
                 return assert_eq!(body, None);
@@ -74,14 +84,32 @@ impl Host {
         if matches!(len, BodyLen::Known(len) if len > self.max_stored) {
             return self.fail(exchange, Status::TooLarge);
         }
-        self.expect_body(body, Incoming::new(exchange, len, identity));
+        let name = entry.store_as.clone();
+        let partial = name.and_then(|name| self.partials.get(&name).cloned());
+        let mut incoming = Incoming::new(exchange, len, identity);
+        let said = partial.map_or_else(Vec::new, |partial| match len {
+            _ if Some(partial.identity) == identity => {
+                incoming.adopt_all(&partial);
+                Vec::new()
+            }
+            BodyLen::Known(len) if len > HOLD_ABOVE => incoming.compare_all(&partial),
+            _ => Vec::new(),
+        });
+        self.expect_body(body, incoming);
+        self.say_held(exchange, body, said);
     }
 
     fn on_note(&mut self, exchange: ExchangeId, body: BodyId, note: Note) {
         let incoming = self.receiving.get_mut(&body).expect("a note of a body that runs");
         assert_eq!(incoming.exchange, exchange);
         match incoming.note(note) {
-            Ok(()) => self.finish_if_whole(body),
+            Ok(kept) => {
+                if let Some(kept) = kept {
+                    self.say(exchange, |session| session.keep(body, kept));
+                }
+                self.ask_again(body);
+                self.finish_if_whole(body);
+            }
             Err(status) => self.fail(exchange, status),
         }
     }

@@ -2,6 +2,7 @@
 
 mod client;
 mod events;
+mod held;
 mod server;
 mod transfer;
 
@@ -12,17 +13,17 @@ use std::{
 
 use gannet_protocol::{
     BodyId, CloseReason, Config, ConnectionHandle, Datagram, Ecn, Endpoint, ExchangeId, FileDone,
-    Instant, MAX_DATAGRAM, Name, Source, Stats, Ticket, Transmit, Unread,
+    How, Instant, MAX_DATAGRAM, Name, Source, Stats, Ticket, Transmit, Unread, Version,
 };
 
 use crate::{
     directory::Directory,
     disk::{Disk, DiskConfig},
-    incoming::{Incoming, Received},
+    incoming::{Incoming, Partial, Received},
     outgoing::{Outgoing, SourceFault},
 };
 
-pub use client::{Job, JobId, Outcome};
+pub use client::{Job, JobId, Outcome, put_identity};
 pub use server::{Asked, Performed};
 use transfer::Exchange;
 
@@ -43,6 +44,16 @@ pub struct Host {
     pub faults: BTreeMap<Name, SourceFault>,
     /// Longest body that it takes.
     pub max_stored: u64,
+    /// What it has of files from before, to be received.
+    pub partials: BTreeMap<Name, Partial>,
+    /// Which versions of files it has, as a client.
+    pub versions: BTreeMap<Name, Version>,
+    /// How it wants its files stored, as a client.
+    pub how: How,
+    /// Which state of its source each file is that it puts, unless each is one of its own.
+    pub put_state: Option<u64>,
+    /// Groups that it finds to be spoilt as soon as it has them from before.
+    pub doubts: BTreeSet<u64>,
     /// Names under which nothing is ever written: their bytes stay where they are until [`Self::unstick`].
     pub stuck: BTreeSet<Name>,
     /// Every request that it performed as a server, in order.
@@ -59,8 +70,12 @@ pub struct Host {
     pub stats: BTreeMap<ConnectionHandle, Stats>,
     /// How many datagrams its polls write at once.
     pub batch: usize,
+    /// Groups that it asked for again.
+    pub asked_again: u64,
     /// Times that it was woken by its endpoint's timeout.
     pub timeouts: u64,
+    /// States of sources that are no other host's.
+    states: u64,
     connection: Option<ConnectionHandle>,
     disk: Disk,
     stuck_writes: Vec<Ticket>,
@@ -83,6 +98,11 @@ impl Host {
             files: Directory::default(),
             faults: BTreeMap::new(),
             max_stored: 1 << 40,
+            partials: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            how: How::default(),
+            put_state: None,
+            doubts: BTreeSet::new(),
             stuck: BTreeSet::new(),
             performed: Vec::new(),
             stored: Vec::new(),
@@ -91,7 +111,9 @@ impl Host {
             exit_asked: false,
             stats: BTreeMap::new(),
             batch: 10,
+            asked_again: 0,
             timeouts: 0,
+            states: u64::from(u16::from_le_bytes([seed[8], seed[9]])) << 16,
             connection: None,
             disk: Disk::new(DiskConfig::default()),
             stuck_writes: Vec::new(),
@@ -165,7 +187,9 @@ impl Host {
                 self.timeouts += 1;
                 self.endpoint.handle_timeout(now);
             }
-            let mut news = self.work_disk(now) + self.transmit(now, emit);
+            // What the receiver of a body wants again is news to its source.
+            let mut news = self.work_disk(now) + self.drain_events(now);
+            news += self.transmit(now, emit);
             news += self.drain_events(now);
             news += self.say_notes() + self.start_waiting();
             outputs += news;

@@ -1,11 +1,12 @@
 //! A host that answers.
 
 use gannet_protocol::{
-    BodyId, BodyLen, ExchangeId, Instant, Name, Note, Put, Reply, Request, Status,
+    BodyId, BodyLen, ExchangeId, Get, HOLD_ABOVE, Held, Instant, Meta, Name, Note, Put, Reply,
+    Request, Status, Version,
 };
 
 use super::{Exchange, Host, Outcome};
-use crate::{incoming::Incoming, outgoing::Outgoing};
+use crate::{directory::File, incoming::Incoming, outgoing::Outgoing};
 
 /// A request that a server performed.
 #[derive(Clone, Debug)]
@@ -42,7 +43,7 @@ impl Host {
         let known = self.exchanges.insert(exchange, Exchange::default());
         assert!(known.is_none(), "a request comes once");
         match request {
-            Request::Get(name) => self.on_get(exchange, &name),
+            Request::Get(get) => self.on_get(exchange, &get),
             Request::Put(put) => self.on_put(exchange, &put, body.expect("a put has a body")),
             Request::List(directory) => self.on_list(exchange, directory),
             Request::Rename { from, to } => {
@@ -60,16 +61,26 @@ impl Host {
         }
     }
 
-    fn on_get(&mut self, exchange: ExchangeId, name: &Name) {
+    fn on_get(&mut self, exchange: ExchangeId, get: &Get) {
+        let name = &get.name;
         let file = self.files.get(name).cloned();
         self.log(exchange, Asked::Get(name.clone()), file.as_ref().map(drop).map_err(|s| *s));
         let file = match file {
             Ok(file) => file,
             Err(status) => return self.answer(exchange, Err(status)),
         };
+        let version = Version { len: file.content.len(), modified: file.modified };
+        if get.unless == Some(version) {
+            return self.answer(exchange, Ok(Reply::Unchanged));
+        }
         let fault = self.faults.get(name).copied().unwrap_or_default();
         let meta = Reply::Meta(Outgoing::meta(&file));
-        self.answer_with_body(exchange, meta, Outgoing::new(exchange, file, fault));
+        let identity = file.identity;
+        let mut outgoing = Outgoing::new(exchange, file, fault);
+        if let Some(have) = get.have.as_ref().filter(|have| have.identity == identity) {
+            have.groups.iter().for_each(|groups| outgoing.skip(groups));
+        }
+        self.answer_with_body(exchange, meta, outgoing);
     }
 
     fn on_list(&mut self, exchange: ExchangeId, directory: Option<Name>) {
@@ -95,21 +106,48 @@ impl Host {
             resolved => resolved,
         };
         match target {
-            Ok(name) => {
-                self.expect_body(
-                    body,
-                    Incoming::new(exchange, put.meta.len, Some(put.meta.identity)),
-                );
-                if let Some(entry) = self.exchanges.get_mut(&exchange) {
-                    entry.store_as = Some(name);
-                }
+            Ok(name) if put.how.no_clobber && self.files.get(&name).is_ok() => {
+                self.log(exchange, Asked::Put(name), Err(Status::Exists));
+                self.answer(exchange, Err(Status::Exists));
             }
+            Ok(name) if self.is_unchanged(&name, put) => {
+                self.answer(exchange, Ok(Reply::Unchanged));
+            }
+            Ok(name) => self.receive_put(exchange, name, put, body),
             Err(status) => {
                 let name = put.to.path.clone().unwrap_or_else(|| put.to.leaf.clone());
                 self.log(exchange, Asked::Put(name), Err(status));
                 self.answer(exchange, Err(status));
             }
         }
+    }
+
+    fn is_unchanged(&self, name: &Name, put: &Put) -> bool {
+        let same = |file: &File| {
+            put.meta.len == BodyLen::Known(file.content.len()) && put.meta.modified == file.modified
+        };
+        !put.how.fresh && !put.how.check && self.files.get(name).is_ok_and(same)
+    }
+
+    fn receive_put(&mut self, exchange: ExchangeId, name: Name, put: &Put, body: BodyId) {
+        let Meta { len, identity, modified, .. } = put.meta;
+        let mut incoming = Incoming::new(exchange, len, Some(identity));
+        let partial = self.partials.get(&name).cloned().filter(|_| !put.how.fresh);
+        let said = match partial {
+            _ if !matches!(len, BodyLen::Known(len) if len > HOLD_ABOVE) => Vec::new(),
+            Some(partial) if partial.identity == identity => {
+                incoming.adopt_all(&partial);
+                vec![Held::Groups(partial.have())]
+            }
+            Some(partial) => incoming.compare_all(&partial),
+            None => vec![Held::Nothing],
+        };
+        self.expect_body(body, incoming);
+        if let Some(entry) = self.exchanges.get_mut(&exchange) {
+            entry.store_as = Some(name);
+            entry.modified = modified;
+        }
+        self.say_held(exchange, body, said);
     }
 
     fn answer(&mut self, exchange: ExchangeId, answer: Result<Reply, Status>) {

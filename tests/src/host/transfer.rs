@@ -1,7 +1,8 @@
 //! Bodies on their way in and out.
 
 use gannet_protocol::{
-    BodyId, ExchangeId, FileDone, Instant, Misuse, Name, Reply, Status, Stored, Ticket, Write,
+    BodyId, ExchangeId, FileDone, FileTime, Instant, Misuse, Name, Reply, Status, Stored, Ticket,
+    Write,
 };
 
 use super::{Host, JobId, Outcome};
@@ -17,6 +18,8 @@ pub(super) struct Exchange {
     pub(super) job: Option<JobId>,
     /// Where its body is stored.
     pub(super) store_as: Option<Name>,
+    /// When that was modified last.
+    pub(super) modified: FileTime,
     /// Whether its body is a listing.
     pub(super) is_listing: bool,
     pub(super) sending: Option<BodyId>,
@@ -30,7 +33,8 @@ impl Host {
         let Write { body, offset, data, fresh, ticket } = write;
         assert_eq!(ticket.body(), body);
         assert_eq!(ticket.len(), fresh as u64, "a ticket stands for the new bytes");
-        if !self.receiving.contains_key(&body) {
+        let early = !self.receiving.contains_key(&body);
+        if early {
             // The event that announces the body may still wait to be polled.
             self.drain_events(now);
         }
@@ -39,6 +43,10 @@ impl Host {
             return self.endpoint.handle_file(now, FileDone::Settled(ticket));
         };
         let exchange = incoming.exchange;
+        if early && incoming.is_void(offset) {
+            // What is here from before was told, or doubted, only when this was on its way to us.
+            return self.endpoint.handle_file(now, FileDone::Settled(ticket));
+        }
         if self.disk.refuses(offset + data.len() as u64) {
             self.endpoint.handle_file(now, FileDone::Settled(ticket));
             return self.fail(exchange, Status::Full);
@@ -50,9 +58,8 @@ impl Host {
         } else {
             self.disk.write(now, ticket);
         }
-        if let Err(status) = incoming.write(offset, data, fresh) {
-            self.fail(exchange, status);
-        }
+        incoming.write(offset, data, fresh);
+        self.ask_again(body);
     }
 
     pub(super) fn on_written(&mut self, now: Instant, ticket: Ticket) {
@@ -75,7 +82,8 @@ impl Host {
         entry.receiving = None;
         if entry.job.is_none() {
             let name = entry.store_as.clone().expect("a server receives what it stores");
-            return self.store(exchange, name, received);
+            let modified = entry.modified;
+            return self.store(exchange, name, modified, received);
         }
         entry.outcome = Some(if entry.is_listing {
             Outcome::listed(&received)
@@ -85,10 +93,13 @@ impl Host {
         self.say(exchange, |session| session.finish(exchange));
     }
 
-    fn store(&mut self, exchange: ExchangeId, name: Name, received: Received) {
-        let stored = Stored { name: name.clone(), len: received.len, hash: received.hash };
+    fn store(&mut self, exchange: ExchangeId, name: Name, modified: FileTime, received: Received) {
+        let (len, kept) = (received.len, received.kept);
+        let hash = (!received.has_holes).then_some(received.hash);
+        let stored = Stored { name: name.clone(), len, hash, kept };
+        self.partials.remove(&name);
         if let Some(bytes) = &received.bytes {
-            self.files.insert(&name, Content::bytes(bytes));
+            self.files.insert_modified(&name, Content::bytes(bytes), modified);
         }
         self.perform(exchange, Ok(()));
         if let Some(entry) = self.exchanges.get_mut(&exchange) {

@@ -1,6 +1,13 @@
 //! Partial files that are put in place, many at a time.
 
-use std::io;
+use std::{
+    io,
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
 
 use gannet_protocol::{FileTime, Mode, Status};
 
@@ -9,6 +16,9 @@ use crate::{
     files::status::{status_of, status_of_name},
     sys::files::{directory_number, set_mode, set_modified, sync_directory},
 };
+
+/// Files that are synced at a time: a file system writes the records of all that wait for it at once.
+const SYNCERS: usize = 8;
 
 /// What a file that was put in place survives.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -47,33 +57,59 @@ pub(crate) struct Whole {
 /// # Errors
 /// Of each, in their order: [`Status::IsDirectory`] if a directory has the name by now, [`Status::Full`]; others of the system's.
 pub(crate) fn publish(files: Vec<Whole>, durability: Durability) -> Vec<Result<(), Status>> {
-    let mut placed: Vec<_> = files.into_iter().map(|file| prepare(file, durability)).collect();
-    for file in &mut placed {
-        if let Ok(partial) = file
-            && let Err(error) = partial.aside.put_in_place()
-        {
-            *file = Err(status_of_name(&error));
-        }
-    }
+    let partials: Vec<_> = files.into_iter().map(prepare).collect();
+    let synced = match durability {
+        Durability::Power => sync_all(&partials),
+        Durability::Process => partials.iter().map(|_| Ok(())).collect(),
+    };
+    let place = |(mut partial, synced): (Partial, Result<(), Status>)| {
+        synced?;
+        partial.aside.put_in_place().map_err(|error| status_of_name(&error))?;
+        Ok(partial)
+    };
+    let mut placed: Vec<_> = partials.into_iter().zip(synced).map(place).collect();
     if durability == Durability::Power {
         sync_directories(&mut placed);
     }
     placed.into_iter().map(|file| file.map(|partial| partial.aside.remove_journal())).collect()
 }
 
-fn prepare(file: Whole, durability: Durability) -> Result<Partial, Status> {
+fn prepare(file: Whole) -> Partial {
     let Whole { partial, mode, modified } = file;
     let _ = set_mode(&partial.file, mode);
     let _ = set_modified(&partial.file, modified);
-    if durability == Durability::Power
-        && let Err(error) = partial.file.sync_all()
-    {
+    partial
+}
+
+/// Syncs files side by side.
+fn sync_all(partials: &[Partial]) -> Vec<Result<(), Status>> {
+    let results: Vec<OnceLock<Result<(), Status>>> =
+        partials.iter().map(|_| OnceLock::new()).collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let at = next.fetch_add(1, Ordering::Relaxed)
+            && let (Some(partial), Some(result)) = (partials.get(at), results.get(at))
+        {
+            let _ = result.set(sync(partial));
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..partials.len().min(SYNCERS) {
+            // Without another thread it takes longer.
+            let _ = thread::Builder::new().name("sync".into()).spawn_scoped(scope, work);
+        }
+        work();
+    });
+    results.into_iter().map(|result| result.into_inner().unwrap_or(Err(Status::Io))).collect()
+}
+
+fn sync(partial: &Partial) -> Result<(), Status> {
+    partial.file.sync_all().map_err(|error| {
         if let Some(journal) = partial.journal() {
             journal.void();
         }
-        return Err(status_of(&error));
-    }
-    Ok(partial)
+        status_of(&error)
+    })
 }
 
 /// Syncs each directory once.

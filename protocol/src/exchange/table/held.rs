@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::{Exchanges, Outbox};
-use crate::{Event, Held, Misuse, Note, Reply, exchange::Exchange, recovery::Chunk};
+use crate::{Event, Held, Misuse, Note, exchange::Exchange, recovery::Chunk};
 
 impl Exchanges {
     /// Says something of a body that we send.
@@ -78,17 +78,6 @@ impl Exchanges {
         {
             outbox.events.push_back(Event::Released { body: body.id, below });
         }
-    }
-
-    /// Takes in an answer as far as it tells what need not travel.
-    pub(super) fn on_reply(&mut self, number: u64, reply: &Reply, outbox: &mut Outbox) {
-        let Some(exchange) = self.live.get_mut(&number) else { return };
-        let ranges: Vec<_> = exchange.answer(reply);
-        if exchange.said.unchanged {
-            exchange.send.finish();
-        }
-        self.take_held(number, &ranges, outbox);
-        self.wake(number);
     }
 
     /// Takes in what the receiver of a body that we send says of what it holds.
