@@ -74,7 +74,7 @@ pub(super) enum Stage {
     /// That is done; the server has to allow the request.
     Opened(Opened),
     /// The server was asked. The hash is that of a file that was sent, once all of it was read.
-    Asked { exchange: ExchangeId, hash: Option<Hash>, local: Option<Local> },
+    Asked { exchange: ExchangeId, hash: Option<Hash>, local: Option<Box<Local>> },
 }
 
 /// What a transfer works with on this side.
@@ -83,7 +83,7 @@ pub(super) enum Opened {
     /// What is sent.
     Source(SourceFile),
     /// Where to store it, and what is there.
-    Local(Local),
+    Local(Box<Local>),
 }
 
 impl Task {
@@ -120,7 +120,7 @@ impl Task {
     }
 
     /// Takes out where a file is to be stored.
-    pub(super) fn take_local(&mut self) -> Option<Local> {
+    pub(super) fn take_local(&mut self) -> Option<Box<Local>> {
         match &mut self.stage {
             Stage::Asked { local, .. } => local.take(),
             _ => None,

@@ -164,7 +164,9 @@ impl Worker {
                 }
                 (Verb::Get { to, how, .. }, Stage::Queued) => {
                     let (path, how) = (to.clone(), *how);
-                    Box::new(move || Local::look(&path, owner, how).map(Opened::Local))
+                    Box::new(move || {
+                        Local::look(&path, owner, how).map(Box::new).map(Opened::Local)
+                    })
                 }
                 _ => return self.ask(hub, now, number),
             };

@@ -16,6 +16,9 @@ use crate::trust::policy::Permitted;
 /// waits.
 const HANDOVER: Duration = Duration::from_millis(500);
 
+/// The same for one that has ended by itself, or that goes on beside this one.
+const LETTING_GO: Duration = Duration::from_millis(100);
+
 impl Serving {
     /// What is there of a file is in the hands of another transfer. If that is of the same client, which sends the same state of the
     /// same source on another connection, it is this one's forerunner, whose end the server has yet to hear of: it gives way.
@@ -31,11 +34,9 @@ impl Serving {
             self.fail(hub, now, forerunner, Status::Cancelled, 0);
         }
         let Some(served) = self.exchanges.get_mut(&exchange) else { return };
-        if forerunner.is_some() {
-            served.handover_until = Some(now + HANDOVER);
-        }
-        let is_waiting = served.handover_until.is_some_and(|until| now < until);
-        let patience = if is_waiting { Patience::Wait } else { Patience::None };
+        let time = if forerunner.is_some() { HANDOVER } else { LETTING_GO };
+        let until = *served.handover_until.get_or_insert(now + time);
+        let patience = if now < until { Patience::Wait } else { Patience::None };
         if let Err(status) = self.begin_put_again(hub, exchange, patience) {
             self.fail(hub, now, exchange, status, 0);
         }

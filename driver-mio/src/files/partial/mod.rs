@@ -133,6 +133,12 @@ impl Partial {
         {
             journal.record(verified);
         }
+        if self.journal().is_some_and(|journal| journal.counts())
+            && let Ok(metadata) = self.file.metadata()
+        {
+            // Gives back what was reserved beyond.
+            let _ = self.file.set_len(metadata.len());
+        }
     }
 
     /// Sees that there is room for what is not there yet.

@@ -118,13 +118,13 @@ fn sync_directories(placed: &mut [Result<Partial, Status>]) {
     for file in placed {
         let Ok(partial) = file else { continue };
         let dir = &partial.aside.dir;
-        let done = directory_number(dir).and_then(|number| {
+        let done = directory_number(dir).map(|number| {
             if let Some((_, done)) = synced.iter().find(|(known, _)| *known == number) {
-                return Ok(*done);
+                return *done;
             }
             let done = sync_directory(dir).map_err(|error: io::Error| status_of_name(&error));
             synced.push((number, done));
-            Ok(done)
+            done
         });
         if let Err(status) = done.unwrap_or_else(|error| Err(status_of(&error))) {
             *file = Err(status);

@@ -302,6 +302,18 @@ fn a_failed_sync_voids_what_came_since_the_one_before() {
     assert_eq!(first.names(), [""; 0], "nothing was durable");
 }
 
+/// What is left takes no more of the disk than what is in it.
+#[test]
+fn what_was_reserved_is_given_back() {
+    let world = World::new();
+    let meta = Meta { len: BodyLen::Known(64 << 20), ..meta(1) };
+    let partial = world.claim().begin(&meta, None).unwrap();
+    partial.file().write_all_at(&[1; 1 << 20], 0).unwrap();
+    partial.let_go(&[group(0)]);
+    let root = Root::open(world.dir.path()).unwrap();
+    assert!(root.usage().unwrap() < 2 << 20, "{:?}", root.usage());
+}
+
 #[test]
 fn a_claim_that_is_not_used_leaves_what_is_there() {
     let world = World::new();

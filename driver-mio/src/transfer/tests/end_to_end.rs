@@ -101,9 +101,9 @@ impl Ends {
         while let Some((is_senders, done)) = self.disk.try_recv() {
             is_new = true;
             if is_senders {
-                self.sender.handle_done(Instant::ZERO, done)
+                self.sender.handle_done(Instant::ZERO, done);
             } else {
-                self.receiver.handle_done(Instant::ZERO, done)
+                self.receiver.handle_done(Instant::ZERO, done);
             }
         }
         while let Some(output) = self.sender.poll_output() {

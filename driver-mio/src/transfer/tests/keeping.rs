@@ -251,7 +251,7 @@ impl Rig {
         for (_, held) in self.held.iter().filter(|(body, _)| *body == of) {
             match held {
                 Held::Hashes { first, hashes } => {
-                    all.extend((*first..).zip(hashes.iter().copied()))
+                    all.extend((*first..).zip(hashes.iter().copied()));
                 }
                 Held::Nothing => is_over = true,
                 other => panic!("{other:?}"),
