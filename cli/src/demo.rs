@@ -172,7 +172,7 @@ impl std::fmt::Display for Story {
         let lost = forward.dropped();
         let percent = lost as f64 * 100.0 / forward.packets.max(1) as f64;
         let hash: String =
-            transferred.hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            transferred.hash.iter().flatten().take(8).map(|byte| format!("{byte:02x}")).collect();
         writeln!(f, "sent      {moved}, in {} packets", forward.packets)?;
         writeln!(f, "lost      {lost} packets on the way, {percent:.1}%")?;
         if let Some(stats) = stats {

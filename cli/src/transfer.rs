@@ -8,8 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gannet_driver_mio::client::{Client, Failure, Job, Lost, Transferred};
-use gannet_protocol::{Destination, Name};
+use gannet_driver_mio::{
+    client::{Client, Failure, Job, Lost, Transferred},
+    units::format_size,
+};
+use gannet_protocol::{Destination, How, Name};
 
 use crate::{
     args::{Get, Put},
@@ -106,7 +109,7 @@ impl Transfer {
             Self::Get { from, to, .. } => client.get(from.clone(), to.clone()),
             Self::Put { from, to, .. } => client.put(from.clone(), to.clone()),
             Self::Print { from, .. } => client.get_stream(from.clone(), standard::output()),
-            Self::Read { to } => client.put_stream(standard::input(), to.clone()),
+            Self::Read { to } => client.put_stream(standard::input(), to.clone(), How::default()),
         }
     }
 
@@ -147,13 +150,23 @@ impl Transfer {
             }
         };
         let renamed = renamed.map(|name| format!(" as {name}")).unwrap_or_default();
-        let moved = Moved { bytes: done.len, elapsed: done.elapsed };
-        let (label, hash) = (self.label(), hex(&done.hash));
-        let line = |hash| format!("{verb} {label}{renamed}: {moved}, BLAKE3 verified ({hash})");
-        let whole = line(&hash[..]);
+        if done.unchanged {
+            return format!("unchanged {}: {}", self.label(), format_size(done.len));
+        }
+        let moved = Moved { bytes: done.len - done.kept.min(done.len), elapsed: done.elapsed };
+        let kept = match done.kept {
+            0 => String::new(),
+            kept => format!(", {} kept", format_size(kept)),
+        };
+        let label = self.label();
+        let line = |verified: &str| {
+            format!("{verb} {label}{renamed}: {moved}{kept}, BLAKE3 verified{verified}")
+        };
+        let Some(hash) = done.hash.as_ref().map(|hash| hex(hash)) else { return line("") };
+        let whole = line(&format!(" ({hash})"));
         match hash.split_at_checked(SHORT_HASH) {
             Some((short, _)) if columns.is_some_and(|most| whole.chars().count() > most) => {
-                line(&format!("{short}..."))
+                line(&format!(" ({short}...)"))
             }
             _ => whole,
         }
@@ -172,8 +185,9 @@ impl Transfer {
                 object.named(name.as_bytes()).at_path(Path::new(STREAM))
             }
         };
-        let object = object.with("bytes", done.len).with_seconds(done.elapsed);
-        object.with("blake3", hex(&done.hash))
+        let object = object.with("bytes", done.len).with("kept", done.kept);
+        let object = object.with("unchanged", done.unchanged).with_seconds(done.elapsed);
+        object.with_some("blake3", done.hash.as_ref().map(|hash| hex(hash)))
     }
 }
 

@@ -58,6 +58,21 @@ impl PieceHasher {
     }
 }
 
+/// The chaining value of a group, of whose pieces these are all: where each starts, how long it is, and what it hashes to.
+pub(crate) fn hash_group(pieces: impl IntoIterator<Item = (u64, u64, Hashed)>) -> Option<Hash> {
+    let mut pieces = pieces.into_iter().peekable();
+    let &(start, ..) = pieces.peek()?;
+    // Wherever it stands in its body, it is merged as a tree of its own.
+    let mut tree = HashTree::with_groups(BodyLen::Open, u64::MAX);
+    let mut len = 0u64;
+    for (offset, piece_len, hashed) in pieces {
+        let subtree = Subtree { len: piece_len, hash: hashed.part, is_settled: false };
+        tree.subtrees.insert(offset, subtree);
+        len = len.checked_add(piece_len)?;
+    }
+    tree.fold(start, len)
+}
+
 /// A group of a body all of whose pieces are hashed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct GroupHash {
@@ -69,7 +84,7 @@ pub(crate) struct GroupHash {
 
 /// The hashes of a body's pieces, which come in any order, each once.
 ///
-/// Neighbours are merged as soon as both are there, so that a body that comes nearly in order takes a few dozen hashes.
+/// Neighbours are merged as soon as both are there, and the groups that they lie in settled, so that a body that comes nearly in order takes a few dozen hashes.
 #[derive(Debug)]
 pub(crate) struct HashTree {
     group_len: u64,
@@ -85,6 +100,8 @@ pub(crate) struct HashTree {
 struct Subtree {
     len: u64,
     hash: ChainingValue,
+    /// Whether it is a group, or more, that will not be forgotten.
+    is_settled: bool,
 }
 
 impl HashTree {
@@ -98,19 +115,44 @@ impl HashTree {
         Self { group_len, len, subtrees: BTreeMap::new(), first: None }
     }
 
-    /// Takes the hash of the piece of `len` bytes at `offset`, and tells the group that it completes.
+    /// Takes the hash of the piece of `len` bytes at `offset`, and tells the group that it completes: [`Self::settle`] it.
     pub(crate) fn insert(&mut self, offset: u64, len: u64, hashed: Hashed) -> Option<GroupHash> {
         if let Some(whole) = hashed.whole {
             self.first = Some((len, whole));
         }
-        self.subtrees.insert(offset, Subtree { len, hash: hashed.part });
-        let merged = self.merge(offset, self.group_len);
-        let group = self.group(offset / self.group_len);
-        self.merge(merged, u64::MAX);
-        group
+        self.subtrees.insert(offset, Subtree { len, hash: hashed.part, is_settled: false });
+        self.merge(offset, self.group_len);
+        self.group(offset / self.group_len)
     }
 
-    /// Settles the length of a body of open length, and tells the group that is complete by that.
+    /// Takes the hash of a group of a body of several, instead of its pieces'. It can be forgotten again.
+    pub(crate) fn insert_group(&mut self, group: GroupHash) {
+        let GroupHash { index, hash } = group;
+        if let Some(start) = index.checked_mul(self.group_len)
+            && let Some(len) = self.len_of(start)
+        {
+            self.subtrees.insert(start, Subtree { len, hash, is_settled: false });
+        }
+    }
+
+    /// Lets a group that is complete be merged with others: its pieces will not be forgotten.
+    pub(crate) fn settle(&mut self, index: u64) {
+        let start = index.saturating_mul(self.group_len);
+        if let Some(group) = self.subtrees.get_mut(&start) {
+            group.is_settled = group.len == self.group_len;
+        }
+        self.merge(start, u64::MAX);
+    }
+
+    /// Forgets the pieces of a group that was not settled: they will come again.
+    pub(crate) fn forget(&mut self, index: u64) {
+        let start = index.saturating_mul(self.group_len);
+        let end = start.saturating_add(self.group_len);
+        self.subtrees.retain(|offset, _| !(start..end).contains(offset));
+        self.first.take_if(|_| start == 0);
+    }
+
+    /// Takes the length of a body of open length, and tells the group that is complete by that.
     pub(crate) fn end(&mut self, len: u64) -> Option<GroupHash> {
         let was_open = self.len == BodyLen::Open;
         self.len = BodyLen::Known(len);
@@ -123,10 +165,10 @@ impl HashTree {
         let BodyLen::Known(len) = self.len else { return None };
         match self.first {
             _ if len == 0 => Some(blake3::hash(&[]).into()),
-            None => None,
             Some((first, hash)) if first == len => Some(hash),
             Some((first, _)) if first > len => None,
-            Some(_) => {
+            _ if len <= CHUNK_LEN as u64 => None,
+            _ => {
                 let left = left_subtree_len(len);
                 let right = self.fold(left, len.checked_sub(left)?)?;
                 let hash = merge_subtrees_root(&self.fold(0, left)?, &right, Mode::Hash);
@@ -138,11 +180,15 @@ impl HashTree {
     /// The hash of a group, if all of it is there.
     fn group(&self, index: u64) -> Option<GroupHash> {
         let start = index.checked_mul(self.group_len)?;
-        let len = match self.len {
-            BodyLen::Known(len) => len.checked_sub(start)?.min(self.group_len),
-            BodyLen::Open => self.group_len,
-        };
-        self.fold(start, len).map(|hash| GroupHash { index, hash })
+        self.fold(start, self.len_of(start)?).map(|hash| GroupHash { index, hash })
+    }
+
+    /// Bytes of the group at `start`.
+    fn len_of(&self, start: u64) -> Option<u64> {
+        match self.len {
+            BodyLen::Known(len) => Some(len.checked_sub(start)?.min(self.group_len)),
+            BodyLen::Open => Some(self.group_len),
+        }
     }
 
     /// The chaining value of a subtree, if all of it is there.
@@ -168,12 +214,14 @@ impl HashTree {
             else {
                 break;
             };
-            if a.len != len || b.len != len {
+            let may_merge = len < self.group_len || (a.is_settled && b.is_settled);
+            if a.len != len || b.len != len || !may_merge {
                 break;
             }
+            let is_settled = a.is_settled && b.is_settled;
             let hash = merge_subtrees_non_root(&a.hash, &b.hash, Mode::Hash);
             self.subtrees.remove(&(left | len));
-            self.subtrees.insert(left, Subtree { len: len << 1, hash });
+            self.subtrees.insert(left, Subtree { len: len << 1, hash, is_settled });
             start = left;
         }
         start
@@ -232,7 +280,10 @@ mod tests {
         for &(start, size) in pieces {
             prop_assert_eq!(tree.root(), None);
             let piece = &bytes[start as usize..(start + size) as usize];
-            groups.extend(tree.insert(start, size, hash_piece(start, piece)));
+            if let Some(group) = tree.insert(start, size, hash_piece(start, piece)) {
+                tree.settle(group.index);
+                groups.push(group);
+            }
         }
         if !known {
             groups.extend(tree.end(len));
@@ -275,8 +326,45 @@ mod tests {
     fn a_body_in_order_keeps_few_hashes() {
         let mut tree = HashTree::with_groups(BodyLen::Open, 4096);
         for start in (0..1 << 22).step_by(1024) {
-            tree.insert(start, 1024, hash_piece(start, &[1; 1024]));
+            if let Some(group) = tree.insert(start, 1024, hash_piece(start, &[1; 1024])) {
+                tree.settle(group.index);
+            }
             assert!(tree.subtrees.len() <= 24);
+        }
+    }
+
+    /// Some groups come as hashes, some come wrong first, the others in pieces.
+    #[test]
+    fn groups_count_as_much_as_their_pieces() {
+        const GROUP: u64 = 4096;
+        for len in [GROUP + 1, 2 * GROUP, 7 * GROUP - 3, 16 * GROUP] {
+            let bytes = content(len as usize);
+            let groups = expected_groups(&bytes, GROUP);
+            for which in 0..3 {
+                let mut tree = HashTree::with_groups(BodyLen::Known(len), GROUP);
+                for &group in &groups {
+                    assert_eq!(tree.root(), None);
+                    if which == 2 || group.index % 2 == which {
+                        tree.insert_group(group);
+                        continue;
+                    }
+                    let start = group.index * GROUP;
+                    let end = len.min(start + GROUP);
+                    let wrong = hash_piece(start, &vec![0; (end - start) as usize]);
+                    assert_ne!(tree.insert(start, end - start, wrong), Some(group));
+                    tree.forget(group.index);
+                    assert_eq!(tree.root(), None);
+                    let mut whole = None;
+                    for start in (start..end).step_by(1024) {
+                        let piece = &bytes[start as usize..end.min(start + 1024) as usize];
+                        assert_eq!(whole, None);
+                        whole = tree.insert(start, piece.len() as u64, hash_piece(start, piece));
+                    }
+                    assert_eq!(whole, Some(group));
+                    tree.settle(group.index);
+                }
+                assert_eq!(tree.root(), Some(blake3::hash(&bytes).into()));
+            }
         }
     }
 

@@ -13,9 +13,12 @@ pub mod crypto;
 mod disk;
 mod event_loop;
 mod files;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod hash;
 mod journal;
 pub mod netem;
+pub mod partials;
 pub mod security;
 pub mod server;
 mod socket;

@@ -168,7 +168,7 @@ fn lines_can_be_edited_and_come_back_from_the_history() {
     menu.expect("gannet> ");
     // Twice up, past quit.
     menu.press("\x1b[A\x1b[A\r");
-    menu.expect("got a:");
+    menu.expect("unchanged a:");
 }
 
 #[test]

@@ -15,6 +15,7 @@ use gannet_protocol::{CloseReason, Config, Expected, PublicKey};
 
 use crate::{
     event_loop::EventLoop,
+    files::{Durability, Keeper},
     security::{self, ClientSecurity},
     socket::Socket,
 };
@@ -131,13 +132,18 @@ fn attempt(
     };
     let (commands, orders) = channel();
     let fate = Arc::new(OnceLock::new());
-    let worker = Worker::new(remote, orders, Arc::clone(&fate));
+    let own = match &options.security {
+        ClientSecurity::Plain => None,
+        ClientSecurity::Sealed { key, .. } => Some(&**key),
+    };
+    let worker = Worker::new(remote, Keeper::new(own), orders, Arc::clone(&fate));
     let mut event_loop = EventLoop::new(Socket::connect(remote)?, config, worker)?;
     event_loop.start()?;
     let line = Line::new(commands, event_loop.waker(), remote, fate);
     let until = event_loop.now() + patience;
     let now = event_loop.now();
     let (hub, worker) = event_loop.parts();
+    hub.transfers.set_durability(Durability::of(options.sync));
     worker.dial(hub, now, until, expected);
     loop {
         event_loop.turn()?;

@@ -118,6 +118,11 @@ impl Meter {
         self.total.store(bytes, Ordering::Relaxed);
     }
 
+    /// Bytes of the whole, once known.
+    pub(super) fn total(&self) -> Option<u64> {
+        self.read().total
+    }
+
     fn read(&self) -> Progress {
         let total = self.total.load(Ordering::Relaxed);
         let done = self.done.load(Ordering::Relaxed);

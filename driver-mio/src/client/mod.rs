@@ -5,6 +5,7 @@ mod connect;
 mod failure;
 mod job;
 mod jobs;
+mod local;
 mod phase;
 mod pipe;
 mod refusals;
@@ -24,8 +25,8 @@ use std::{
 };
 
 use gannet_protocol::{
-    CloseReason, CongestionKind, Destination, Entry, Hash, Invite, Name, PublicKey, Stat, Stats,
-    TicketText,
+    CloseReason, CongestionKind, Destination, Entry, Hash, How, Invite, Name, PublicKey, Stat,
+    Stats, TicketText,
 };
 
 use crate::{
@@ -56,6 +57,8 @@ pub struct ClientOptions {
     pub security: ClientSecurity,
     /// The cryptography of sealed connections.
     pub crypto: Provider,
+    /// Whether a file that is stored survives a power failure. Default true; without, it may be stored sooner.
+    pub sync: bool,
 }
 
 impl ClientOptions {
@@ -67,6 +70,7 @@ impl ClientOptions {
             congestion: CongestionKind::default(),
             security,
             crypto: Provider::default(),
+            sync: true,
         }
     }
 }
@@ -86,12 +90,16 @@ pub struct Client {
 /// A file that arrived.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Transferred {
-    /// Where it is stored: the server's name after a put, none after a get.
+    /// Where it is stored: the server's name after a put; none after a get, or if it was unchanged.
     pub name: Option<Name>,
     /// Its length in bytes.
     pub len: u64,
-    /// The BLAKE3 hash of its content.
-    pub hash: Hash,
+    /// The BLAKE3 hash of its content; none if it was unchanged, and so not read.
+    pub hash: Option<Hash>,
+    /// Bytes of it that were there before, and did not travel.
+    pub kept: u64,
+    /// Whether it was there before: of this length and time, as far as was asked.
+    pub unchanged: bool,
     /// Time from the request to its being stored.
     pub elapsed: Duration,
 }
@@ -149,18 +157,31 @@ impl Client {
         answer.recv().map_err(|_| self.line.lost())
     }
 
-    /// Fetches the file `from` and puts it in place as `to` once it is whole and verified.
+    /// Fetches the file `from` and puts it in place as `to` once it is whole and verified. What is there already is not fetched:
+    /// all of it if length and time are the same, what an earlier try left, and groups that did not change.
     #[must_use]
     pub fn get(&self, from: Name, to: PathBuf) -> Job<Transferred> {
-        self.start(|report| Verb::Get { from, to: Place::File(to), report })
+        self.get_as(from, to, How::default())
     }
 
-    /// Stores the local file `from` at the server.
+    /// The same, and says what of that which is there counts.
+    #[must_use]
+    pub fn get_as(&self, from: Name, to: PathBuf, how: How) -> Job<Transferred> {
+        self.start(|report| Verb::Get { from, to: Place::File(to), how, report })
+    }
+
+    /// Stores the local file `from` at the server, unless it is there already, or as far as it is not.
     #[must_use]
     pub fn put(&self, from: PathBuf, to: Destination) -> Job<Transferred> {
+        self.put_as(from, to, How::default())
+    }
+
+    /// The same, and says what of that which is there counts.
+    #[must_use]
+    pub fn put_as(&self, from: PathBuf, to: Destination, how: How) -> Job<Transferred> {
         // Several components would break the protocol.
         let to = Destination { leaf: to.leaf.leaf(), ..to };
-        self.start(|report| Verb::Put { from: Origin::File(from), to, report })
+        self.start(|report| Verb::Put { from: Origin::File(from), to, how, report })
     }
 
     /// Fetches the file `from` and writes it to `to` in order, each part once it is verified; with
@@ -173,7 +194,7 @@ impl Client {
     pub fn get_stream(&self, from: Name, to: impl Write + Send + 'static) -> Job<Transferred> {
         let (sink, closer) = pipe::writing(to);
         let to = Place::Pipe { sink: Some(Sink::new(sink)), _closer: closer };
-        self.start(|report| Verb::Get { from, to, report })
+        self.start(|report| Verb::Get { from, to, how: How::default(), report })
     }
 
     /// Stores what can be read from `from`, to its end, at the server. Neither side needs to know how long it is, but a
@@ -185,11 +206,12 @@ impl Client {
         &self,
         from: impl Read + Send + 'static,
         to: Destination,
+        how: How,
     ) -> Job<Transferred> {
         let to = Destination { leaf: to.leaf.leaf(), ..to };
         let (stream, closer) = pipe::reading(from);
         let from = Origin::Pipe { stream: Some(Stream::of_others(stream)), _closer: closer };
-        self.start(|report| Verb::Put { from, to, report })
+        self.start(|report| Verb::Put { from, to, how, report })
     }
 
     /// Tells what is in the directory `dir`, or in the root; unsorted.
@@ -258,7 +280,7 @@ impl Client {
         answer.recv().ok()
     }
 
-    /// Ends all at once, as ctrl+c wants it: partial files are removed and the server is told. Returns when that is done.
+    /// Ends all at once, as ctrl+c wants it: of partial files is left what can be gone on with, and the server is told. Returns when that is done.
     pub fn abort(mut self) {
         self.end(Command::Abort);
     }

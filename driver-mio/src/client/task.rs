@@ -15,6 +15,7 @@ use crate::{
 use super::{
     Failure, Transferred,
     job::{Meter, Report},
+    local::Local,
     pipe::Closer,
 };
 
@@ -34,11 +35,13 @@ pub(super) enum Verb {
     Get {
         from: Name,
         to: Place,
+        how: How,
         report: Report<Transferred>,
     },
     Put {
         from: Origin,
         to: Destination,
+        how: How,
         report: Report<Transferred>,
     },
     List {
@@ -99,13 +102,6 @@ pub(super) enum Origin {
     },
 }
 
-/// A source that is open.
-#[derive(Debug)]
-pub(super) enum Source {
-    File(SourceFile),
-    Stream(Stream, Meta),
-}
-
 impl Place {
     /// What stands for it in messages.
     fn path(&self) -> PathBuf {
@@ -125,26 +121,28 @@ impl Origin {
     }
 }
 
-impl Source {
-    pub(super) fn meta(&self) -> Meta {
-        match self {
-            Self::File(file) => file.meta(),
-            Self::Stream(_, meta) => *meta,
-        }
-    }
-}
-
 /// How far it is.
 #[derive(Debug)]
 pub(super) enum Stage {
     /// It waits for its turn.
     Queued,
-    /// A disk's thread opens the file to send.
+    /// A disk's thread opens the file to send, or looks at what is here of the one to fetch.
     Opening,
-    /// The file to send is open; the server has to allow the request.
-    Opened(Source),
-    /// The server was asked. The hash is that of a file that was sent, once it was read.
-    Asked { exchange: ExchangeId, hash: Option<Hash> },
+    /// That is done; the server has to allow the request.
+    Opened(Opened),
+    /// The server was asked. The hash is that of a file that was sent, once all of it was read.
+    Asked { exchange: ExchangeId, hash: Option<Hash>, local: Option<Box<Local>> },
+}
+
+/// What a transfer works with on this side.
+#[derive(Debug)]
+pub(super) enum Opened {
+    /// What is sent.
+    Source(SourceFile),
+    /// What is sent as it comes.
+    Stream(Stream, Meta),
+    /// Where to store it, and what is there.
+    Local(Box<Local>),
 }
 
 impl Task {
@@ -152,12 +150,22 @@ impl Task {
         Self { verb, stage: Stage::Queued, meter, since: Instant::ZERO }
     }
 
-    /// What to ask the server; a put's file is open then.
-    pub(super) fn request(&self, meta: Option<Meta>) -> Option<Request> {
+    /// What to ask the server; a transfer's files are open then.
+    pub(super) fn request(&self, opened: Option<&Opened>) -> Option<Request> {
         Some(match &self.verb {
-            Verb::Get { from, .. } => Request::Get(Get::all(from.clone())),
-            Verb::Put { to, .. } => {
-                Request::Put(Put { to: to.clone(), meta: meta?, how: How::default() })
+            Verb::Get { from, to: Place::Pipe { .. }, .. } => Request::Get(Get::all(from.clone())),
+            Verb::Get { from, .. } => {
+                let Some(Opened::Local(local)) = opened else { return None };
+                let (unless, have) = (local.unless(), local.have());
+                Request::Get(Get { name: from.clone(), unless, have })
+            }
+            Verb::Put { to, how, .. } => {
+                let meta = match opened? {
+                    Opened::Source(source) => source.meta(),
+                    Opened::Stream(_, meta) => *meta,
+                    Opened::Local(_) => return None,
+                };
+                Request::Put(Put { to: to.clone(), meta, how: *how })
             }
             Verb::List { dir, .. } => Request::List(dir.clone()),
             Verb::Rename { from, to, .. } => Request::Rename { from: from.clone(), to: to.clone() },
@@ -178,9 +186,17 @@ impl Task {
         }
     }
 
+    /// Takes out where a file is to be stored.
+    pub(super) fn take_local(&mut self) -> Option<Box<Local>> {
+        match &mut self.stage {
+            Stage::Asked { local, .. } => local.take(),
+            _ => None,
+        }
+    }
+
     /// Tells that a file was fetched.
-    pub(super) fn fetched(&self, now: Instant, len: u64, hash: Hash) {
-        self.transferred(now, None, len, hash);
+    pub(super) fn fetched(&self, now: Instant, len: u64, hash: Hash, kept: u64) {
+        self.transferred(now, None, (len, Some(hash), kept), false);
     }
 
     /// Takes the answer that ends it without a body.
@@ -189,13 +205,32 @@ impl Task {
     /// The server says something else than was asked.
     pub(super) fn answered(&self, now: Instant, reply: Reply) -> Result<(), Failure> {
         match (&self.verb, reply) {
-            (Verb::Put { .. }, Reply::Stored(Stored { name, len, hash, .. })) => match self.stage {
-                Stage::Asked { hash: Some(sent), .. } if Some(sent) == hash => {
-                    self.transferred(now, Some(name), len, sent);
-                    Ok(())
+            (Verb::Put { .. }, Reply::Stored(Stored { name, len, hash, kept })) => {
+                // Without all of it being read there is nothing to compare: each group was.
+                let same = match (&self.stage, hash) {
+                    (Stage::Asked { hash: Some(sent), .. }, Some(hash)) => *sent == hash,
+                    (Stage::Asked { hash: None, .. }, Some(_)) => kept > 0,
+                    _ => false,
+                };
+                if !same {
+                    return Err(Failure::Unverified);
                 }
-                _ => Err(Failure::Unverified),
-            },
+                self.transferred(now, Some(name), (len, hash, kept), false);
+                Ok(())
+            }
+            (Verb::Put { how, .. }, Reply::Unchanged) if !how.fresh => {
+                let len = self.meter.total().unwrap_or(0);
+                self.transferred(now, None, (len, None, len), true);
+                Ok(())
+            }
+            (Verb::Get { .. }, Reply::Unchanged) => {
+                let Stage::Asked { local: Some(local), .. } = &self.stage else {
+                    return Err(Failure::Unverified);
+                };
+                let len = local.unless().ok_or(Failure::Unverified)?.len;
+                self.transferred(now, None, (len, None, len), true);
+                Ok(())
+            }
             (
                 Verb::Rename { report, .. }
                 | Verb::Remove { report, .. }
@@ -219,12 +254,18 @@ impl Task {
         }
     }
 
-    fn transferred(&self, now: Instant, name: Option<Name>, len: u64, hash: Hash) {
+    fn transferred(
+        &self,
+        now: Instant,
+        name: Option<Name>,
+        (len, hash, kept): (u64, Option<Hash>, u64),
+        unchanged: bool,
+    ) {
         self.meter.set_total(len);
         self.meter.set_done(len);
         let elapsed: Duration = now.saturating_since(self.since);
         if let Verb::Get { report, .. } | Verb::Put { report, .. } = &self.verb {
-            tell(report, Ok(Transferred { name, len, hash, elapsed }));
+            tell(report, Ok(Transferred { name, len, hash, kept, unchanged, elapsed }));
         }
     }
 

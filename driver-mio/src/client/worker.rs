@@ -15,7 +15,7 @@ use gannet_protocol::{
 
 use crate::{
     event_loop::{self, Outcome, Role},
-    files::{Partial, SourceFile},
+    files::{Keeper, Owner, Partial, SourceFile},
     security::ClientSecurity,
     sys::files::time_of_now,
 };
@@ -26,12 +26,13 @@ use super::{
     connect::Peer,
     job::Number,
     jobs::Jobs,
+    local::Local,
     phase::Phase,
     refusals::Refusals,
-    task::{Origin, Place, Source, Stage, Task, Verb},
+    task::{Opened, Origin, Place, Stage, Task, Verb},
 };
 
-type Hub = event_loop::Hub<Opened>;
+type Hub = event_loop::Hub<Answer>;
 
 /// Permission bits of what comes from a stream, before the server's umask.
 const STREAM_MODE: u32 = 0o666;
@@ -41,6 +42,7 @@ const COMMANDS: usize = 256;
 #[derive(Debug)]
 pub(super) struct Worker {
     remote: SocketAddr,
+    keeper: Keeper,
     connection: Option<ConnectionHandle>,
     commands: Receiver<Command>,
     phase: Phase,
@@ -61,19 +63,21 @@ struct Heard {
 
 /// What the disk says to a job.
 #[derive(Debug)]
-pub(super) enum Opened {
-    Source(Number, Result<SourceFile, Status>),
+pub(super) enum Answer {
+    Opened(Number, Result<Opened, Status>),
     Partial(ExchangeId, Result<Partial, Status>),
 }
 
 impl Worker {
     pub(super) fn new(
         remote: SocketAddr,
+        keeper: Keeper,
         commands: Receiver<Command>,
         fate: Arc<OnceLock<Lost>>,
     ) -> Self {
         Self {
             remote,
+            keeper,
             connection: None,
             commands,
             phase: Phase::Connecting { until: Instant::ZERO },
@@ -153,26 +157,39 @@ impl Worker {
     }
 
     fn begin(&mut self, hub: &mut Hub, now: Instant, number: Number) {
+        let owner = self.owner(hub);
         let Some(task) = self.jobs.get_mut(number) else { return };
-        match (&mut task.verb, &task.stage) {
-            (Verb::Put { from: Origin::File(path), .. }, Stage::Queued) => {
-                let path = path.clone();
-                task.stage = Stage::Opening;
-                task.since = now;
-                let job = move || Opened::Source(number, SourceFile::open_local(&path));
-                if let Err(status) = hub.submit(job) {
-                    self.fail_here(hub, number, status);
+        let job: Box<dyn FnOnce() -> Result<Opened, Status> + Send> =
+            match (&mut task.verb, &task.stage) {
+                (Verb::Put { from: Origin::File(path), .. }, Stage::Queued) => {
+                    let path = path.clone();
+                    Box::new(move || SourceFile::open_local(&path).map(Opened::Source))
                 }
-                return;
-            }
-            (Verb::Put { from: Origin::Pipe { stream, .. }, .. }, Stage::Queued) => {
-                if let Some(stream) = stream.take() {
-                    task.stage = Stage::Opened(Source::Stream(stream, meta_of_stream()));
+                (Verb::Get { to: Place::File(path), how, .. }, Stage::Queued) => {
+                    let (path, how) = (path.clone(), *how);
+                    Box::new(move || {
+                        Local::look(&path, owner, how).map(Box::new).map(Opened::Local)
+                    })
                 }
-            }
-            _ => {}
+                (Verb::Put { from: Origin::Pipe { stream, .. }, .. }, Stage::Queued) => {
+                    if let Some(stream) = stream.take() {
+                        task.stage = Stage::Opened(Opened::Stream(stream, meta_of_stream()));
+                    }
+                    return self.ask(hub, now, number);
+                }
+                _ => return self.ask(hub, now, number),
+            };
+        task.stage = Stage::Opening;
+        task.since = now;
+        if let Err(status) = hub.submit(move || Answer::Opened(number, job())) {
+            self.fail_here(hub, number, status);
         }
-        self.ask(hub, now, number);
+    }
+
+    /// Whose partial files are those of what this server sends.
+    fn owner(&self, hub: &mut Hub) -> Owner {
+        let session = self.connection.and_then(|connection| hub.session(connection));
+        self.keeper.of(session.and_then(|session| session.peer_key()))
     }
 
     /// Sends the request of a job, or queues it again if the server does not allow that now.
@@ -180,34 +197,35 @@ impl Worker {
         let (Some(connection), Some(task)) = (self.connection, self.jobs.get_mut(number)) else {
             return;
         };
-        let source = match std::mem::replace(&mut task.stage, Stage::Queued) {
-            Stage::Opened(source) => Some(source),
+        let opened = match std::mem::replace(&mut task.stage, Stage::Queued) {
+            Stage::Opened(opened) => Some(opened),
             _ => None,
         };
-        let meta = source.as_ref().map(Source::meta);
-        let Some(request) = task.request(meta) else {
-            return self.fail(
-                hub,
-                number,
-                Failure::Remote { status: Status::Unsupported, detail: 0 },
-                Status::Unsupported,
-            );
+        let Some(request) = task.request(opened.as_ref()) else {
+            let failure = Failure::Remote { status: Status::Unsupported, detail: 0 };
+            return self.fail(hub, number, failure, Status::Unsupported);
         };
         match hub.request(connection, request) {
-            Ok(opened) => {
-                let exchange = opened.exchange;
+            Ok(asked) => {
+                let exchange = asked.exchange;
                 task.since = now;
-                task.stage = Stage::Asked { exchange, hash: None };
-                self.jobs.note_asked(number, exchange);
-                if let (Some(body), Some(source)) = (opened.body, source) {
-                    match source {
-                        Source::File(file) => hub.transfers.send_file(body, file),
-                        Source::Stream(stream, _) => hub.transfers.send_stream(body, stream),
+                let local = match (opened, asked.body) {
+                    (Some(Opened::Source(source)), Some(body)) => {
+                        hub.transfers.send_file(body, source, true);
+                        None
                     }
-                }
+                    (Some(Opened::Stream(stream, _)), Some(body)) => {
+                        hub.transfers.send_stream(body, stream);
+                        None
+                    }
+                    (Some(Opened::Local(local)), _) => Some(local),
+                    _ => None,
+                };
+                task.stage = Stage::Asked { exchange, hash: None, local };
+                self.jobs.note_asked(number, exchange);
             }
             Err(Misuse::NoCredit) => {
-                task.stage = source.map_or(Stage::Queued, Stage::Opened);
+                task.stage = opened.map_or(Stage::Queued, Stage::Opened);
                 self.jobs.put_back(now, number);
             }
             // The connection is ending, and its end ends this job.
@@ -215,12 +233,12 @@ impl Worker {
         }
     }
 
-    fn opened(&mut self, hub: &mut Hub, now: Instant, number: Number, source: SourceFile) {
-        let Some(task) = self.jobs.get_mut(number) else { return };
-        if let BodyLen::Known(len) = source.meta().len {
-            task.meter.set_total(len);
+    fn opened(&mut self, hub: &mut Hub, now: Instant, number: Number, opened: Opened) {
+        let Some(task) = self.jobs.get_mut(number) else { return hub.discard(opened) };
+        if let Opened::Source(source) = &opened {
+            task.meter.set_total(source.len());
         }
-        task.stage = Stage::Opened(Source::File(source));
+        task.stage = Stage::Opened(opened);
         self.ask(hub, now, number);
     }
 
@@ -233,17 +251,15 @@ impl Worker {
                 if let BodyLen::Known(len) = meta.len {
                     task.meter.set_total(len);
                 }
-                let path = match to {
-                    Place::File(path) => path.clone(),
-                    Place::Pipe { sink, .. } => {
-                        if let Some(sink) = sink.take() {
-                            hub.transfers.receive_stream(body, &meta, sink);
-                        }
-                        return;
+                if let Place::Pipe { sink, .. } = to {
+                    if let Some(sink) = sink.take() {
+                        hub.transfers.receive_stream(body, &meta, sink);
                     }
-                };
+                    return;
+                }
                 hub.transfers.receive_file(body, &meta);
-                let job = move || Opened::Partial(exchange, Partial::create_local(&path, meta.len));
+                let Some(local) = task.take_local() else { return };
+                let job = move || Answer::Partial(exchange, local.begin(&meta));
                 if let Err(status) = hub.submit(job) {
                     self.fail_here(hub, number, status);
                 }
@@ -365,7 +381,7 @@ fn meta_of_stream() -> Meta {
 }
 
 impl Role for Worker {
-    type Done = Opened;
+    type Done = Answer;
 
     fn handle_event(&mut self, hub: &mut Hub, now: Instant, event: Event) {
         match event {
@@ -407,8 +423,8 @@ impl Role for Worker {
                     *hash = Some(read);
                 }
             }
-            Outcome::Stored { len, hash } => {
-                task.fetched(now, len, hash);
+            Outcome::Stored { len, hash, kept } => {
+                task.fetched(now, len, hash, kept);
                 hub.finish(exchange);
                 self.conclude(hub, exchange, number, Ok(()), Status::Io);
             }
@@ -423,12 +439,12 @@ impl Role for Worker {
         }
     }
 
-    fn handle_done(&mut self, hub: &mut Hub, now: Instant, opened: Opened) {
-        match opened {
-            Opened::Source(number, Ok(source)) => self.opened(hub, now, number, source),
-            Opened::Source(number, Err(status)) => self.fail_here(hub, number, status),
-            Opened::Partial(exchange, partial) => match hub.body(exchange) {
-                Some(body) => hub.transfers.open(body, partial),
+    fn handle_done(&mut self, hub: &mut Hub, now: Instant, answer: Answer) {
+        match answer {
+            Answer::Opened(number, Ok(opened)) => self.opened(hub, now, number, opened),
+            Answer::Opened(number, Err(status)) => self.fail_here(hub, number, status),
+            Answer::Partial(exchange, partial) => match hub.body(exchange) {
+                Some(body) => hub.transfers.open(now, body, partial),
                 None => hub.discard(partial),
             },
         }

@@ -128,6 +128,17 @@ impl<D: Send + 'static> Hub<D> {
         self.disk.submit(Pace::Quick, move || Work::Role(job()))
     }
 
+    /// Lets a disk's thread do what may take long, and of which nobody waits for the end.
+    pub(crate) fn tidy(&mut self, job: impl FnOnce() + Send + 'static) {
+        let job = move || {
+            job();
+            Work::Discarded
+        };
+        if self.disk.submit(Pace::Slow, job).is_err() {
+            log::debug!("there is too much to do to tidy up");
+        }
+    }
+
     /// Lets go of what may block in doing so: a file that is removed.
     pub(crate) fn discard(&mut self, thing: impl Send + 'static) {
         let job = move || {
@@ -139,10 +150,10 @@ impl<D: Send + 'static> Hub<D> {
     }
 
     /// The next result of a disk's thread for the role.
-    pub(super) fn next_done(&mut self) -> Option<D> {
+    pub(super) fn next_done(&mut self, now: Instant) -> Option<D> {
         loop {
             match self.disk.try_recv()? {
-                Work::Body(done) => self.transfers.handle_done(done),
+                Work::Body(done) => self.transfers.handle_done(now, done),
                 Work::Role(done) => return Some(done),
                 Work::Discarded => {}
             }
@@ -158,14 +169,29 @@ impl<D: Send + 'static> Hub<D> {
                     continue;
                 }
                 Output::Note { body, note } => {
-                    let exchange = self.endpoint.exchange_of(body);
-                    if let Some(mut session) = exchange.and_then(|e| self.session(e.connection())) {
-                        let _ = session.note(body, note);
-                    }
+                    let _ = self.say(body, |session| session.note(body, note));
                     continue;
                 }
+                Output::Skip { body, range } => {
+                    let _ = self.say(body, |session| session.skip(body, range));
+                    continue;
+                }
+                Output::Keep { body, range } => {
+                    let _ = self.say(body, |session| session.keep(body, range));
+                    continue;
+                }
+                Output::Held { body, held } => {
+                    let is_again = matches!(held, Held::Again(_));
+                    match self.say(body, |session| session.held(body, held)) {
+                        Err(_) if is_again => (body, Outcome::Failed(Status::Corrupt)),
+                        // Nobody waits to be told.
+                        _ => continue,
+                    }
+                }
                 Output::Read { body, hash } => (body, Outcome::Read(hash)),
-                Output::Stored { body, len, hash } => (body, Outcome::Stored { len, hash }),
+                Output::Stored { body, len, hash, kept } => {
+                    (body, Outcome::Stored { len, hash, kept })
+                }
                 Output::Collected { body, bytes } => (body, Outcome::Collected(bytes)),
                 Output::Failed { body, status } => (body, Outcome::Failed(status)),
             };
@@ -175,12 +201,14 @@ impl<D: Send + 'static> Hub<D> {
         }
     }
 
-    /// Says what is here of a body that is received, if its sender waits for that.
-    pub(crate) fn held(&mut self, body: BodyId, held: Held) {
-        let exchange = self.endpoint.exchange_of(body);
-        if let Some(mut session) = exchange.and_then(|e| self.session(e.connection())) {
-            let _ = session.held(body, held);
-        }
+    /// Tells the endpoint something of a body.
+    fn say(
+        &mut self,
+        body: BodyId,
+        say: impl FnOnce(&mut Session<'_>) -> Result<(), Misuse>,
+    ) -> Result<(), Misuse> {
+        let exchange = self.endpoint.exchange_of(body).ok_or(Misuse::Over)?;
+        say(&mut self.session(exchange.connection()).ok_or(Misuse::Over)?)
     }
 
     /// Gives the transfers' jobs to the disk's threads; false if there are none.

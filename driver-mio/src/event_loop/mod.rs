@@ -206,7 +206,7 @@ impl<R: Role> EventLoop<R> {
     fn collect(&mut self) -> bool {
         let now = self.clock.now();
         for _ in 0..STEPS {
-            match self.hub.next_done() {
+            match self.hub.next_done(now) {
                 None => return false,
                 Some(done) => self.role.handle_done(&mut self.hub, now, done),
             }
@@ -271,7 +271,8 @@ fn take_events<R: Role>(hub: &mut Hub<R::Done>, role: &mut R, now: Instant) -> b
     while let Some(event) = hub.endpoint.poll_event() {
         progress = true;
         match event {
-            Event::Note { body, note, .. } => hub.transfers.note(body, note),
+            Event::Note { body, note, .. } => hub.transfers.note(now, body, note),
+            Event::Held { body, held, .. } => hub.transfers.held(body, held),
             Event::Released { body, below } => hub.transfers.release(body, below),
             event => {
                 let over = hub.prepare(&event);

@@ -48,6 +48,8 @@ pub(crate) enum Outcome {
         len: u64,
         /// The hash of its content.
         hash: Hash,
+        /// Bytes of it that were there before.
+        kept: u64,
     },
     /// It was received into memory.
     Collected(Vec<u8>),

@@ -6,9 +6,18 @@ mod root;
 mod source_file;
 mod status;
 
+/// Most entries that are looked at in a directory and below it: some seconds' work of one thread.
+const MAX_COUNTED: u64 = 1_000_000;
+/// Most directories within each other on the way, each of which is held open.
+const MAX_DEPTH: u32 = 64;
+
 pub(crate) use listing::Listing;
-pub(crate) use partial::Partial;
-pub(crate) use root::Root;
+pub use partial::Left;
+pub(crate) use partial::{
+    Base, Claim, Durability, JournalFile, Keeper, Owner, Partial, Sweep, Which, Whole,
+    is_worth_keeping, local_target, publish,
+};
+pub(crate) use root::{Placing, Root};
 pub(crate) use source_file::SourceFile;
 pub(crate) use status::status_of;
 

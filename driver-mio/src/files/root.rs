@@ -9,20 +9,15 @@ use cap_std::{
 use gannet_protocol::{BodyLen, Destination, Name, RESERVED_PREFIX, Stat, Status};
 
 use super::{
-    Listing, Partial, SourceFile,
+    Claim, Left, Listing, MAX_COUNTED, MAX_DEPTH, Owner, Partial, SourceFile, Sweep, Which,
     listing::kind_of,
-    partial::Target,
+    partial::{Target, left_behind, look_through},
     source_file::expect_regular,
     status::{status_of, status_of_name},
 };
 use crate::sys::files::{
     OPEN_UNTOUCHED, bytes_of, mode_in, modified_in, path_of, rename_to_free, sync_directory,
 };
-
-/// Most entries that are looked at to add up their sizes: some seconds' work of one thread.
-const MAX_COUNTED: u64 = 1_000_000;
-/// Most directories within each other on the way, each of which is held open.
-const MAX_DEPTH: u32 = 64;
 
 /// A held directory, out of which no name leads: neither by its components nor by symbolic links, whenever they
 /// are put there.
@@ -59,7 +54,7 @@ impl Root {
         Ok(Self { dir })
     }
 
-    /// Bytes of all files in it and below, without partial ones and without what symbolic links lead to.
+    /// Bytes of all files in it and below, without what symbolic links lead to, and without partial files that are in use.
     ///
     /// # Errors
     /// [`Status::Overloaded`] if they are more than [`MAX_COUNTED`]; others of the system's.
@@ -74,6 +69,7 @@ impl Root {
                     return Err(Status::Overloaded);
                 }
                 if bytes_of(&entry.file_name()).starts_with(RESERVED_PREFIX) {
+                    bytes = bytes.saturating_add(left_behind(&dir, &entry.file_name()));
                     continue;
                 }
                 match entry.metadata() {
@@ -135,26 +131,30 @@ impl Root {
         Ok(name)
     }
 
-    /// Prepares to write a file that will stand under `name`.
+    /// Prepares to write a file that will stand as `placing` says, and that is removed if it does not become whole.
     ///
     /// # Errors
     /// [`Status::Full`] if `len` is known and does not fit; [`Status::NotFound`] if its directory is missing; others
     /// of the system's.
-    pub(crate) fn create_partial(&self, name: &Name, len: BodyLen) -> Result<Partial, Status> {
-        Partial::create(self.directory_of(name)?, Target::Replace(leaf_of(name)), len)
-    }
-
-    /// The same for a file that will replace none: if its name is taken in the end, it will stand under the next that is free
-    /// ([`free_name`](crate::trust::policy::free_name)).
-    ///
-    /// # Errors
-    /// As [`Self::create_partial`].
-    pub(crate) fn create_partial_beside(
+    pub(crate) fn create_partial(
         &self,
-        name: &Name,
+        placing: &Placing,
         len: BodyLen,
     ) -> Result<Partial, Status> {
-        Partial::create(self.directory_of(name)?, Target::Beside(name.leaf()), len)
+        Partial::create(self.directory_of(placing.name())?, placing.target(), len)
+    }
+
+    /// Takes what is there of a file that is left if it does not become whole. Nothing if someone else has it.
+    ///
+    /// # Errors
+    /// [`Status::NotFound`] if its directory is missing; others of the system's.
+    pub(crate) fn claim(
+        &self,
+        placing: &Placing,
+        owner: Owner,
+        which: Which,
+    ) -> Result<Option<Claim>, Status> {
+        Claim::take(self.directory_of(placing.name())?, placing.target(), owner, which)
     }
 
     /// Gives a file or directory another name, which must be free. A symbolic link is renamed itself, unless it leads out.
@@ -215,6 +215,14 @@ impl Root {
         sync_directory(&dir).map_err(|error| status_of(&error))
     }
 
+    /// Finds partial files in it and below, and removes those that are to be.
+    ///
+    /// # Errors
+    /// The system's, of the directory itself.
+    pub(crate) fn partials(&self, sweep: Sweep) -> io::Result<Vec<Left>> {
+        look_through(&self.dir, sweep)
+    }
+
     /// Starts to list a directory, or the root.
     ///
     /// # Errors
@@ -242,6 +250,35 @@ impl Root {
             Ok(_) => Ok(Found::Other),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
             Err(error) => Err(status_of_name(&error)),
+        }
+    }
+}
+
+/// Where a file will stand.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Placing {
+    /// Under this name, whatever stood there.
+    Replace(Name),
+    /// Under this name, which has to be free.
+    Free(Name),
+    /// Under this name or, if that is taken in the end, the next that is free
+    /// ([`free_name`](crate::trust::policy::free_name)).
+    Beside(Name),
+}
+
+impl Placing {
+    /// The name that it is for.
+    pub(crate) const fn name(&self) -> &Name {
+        match self {
+            Self::Replace(name) | Self::Free(name) | Self::Beside(name) => name,
+        }
+    }
+
+    fn target(&self) -> Target {
+        match self {
+            Self::Replace(name) => Target::Replace(leaf_of(name)),
+            Self::Free(name) => Target::Free(leaf_of(name)),
+            Self::Beside(name) => Target::Beside(name.leaf()),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use gannet_protocol::{BodyLen, End, Identity, MAX_BODY, Meta, Status};
+use gannet_protocol::{BodyLen, End, Identity, MAX_BODY, Meta, Status, Version};
 
 use super::status::{status_of, status_of_name};
 use crate::sys::files::{OPEN_UNTOUCHED, file_number, mode_of, modified, read_exact_at};
@@ -61,6 +61,21 @@ impl SourceFile {
     /// How long it was at the opening, in bytes.
     pub(crate) fn len(&self) -> u64 {
         self.len
+    }
+
+    /// Whether it is this version, as far as that can be told without reading it.
+    pub(crate) fn is_version(&self, version: Version) -> bool {
+        self.len == version.len && self.meta.modified == version.modified
+    }
+
+    /// Its version.
+    pub(crate) fn version(&self) -> Version {
+        Version { len: self.len, modified: self.meta.modified }
+    }
+
+    /// The file itself.
+    pub(crate) fn into_file(self) -> File {
+        self.file
     }
 
     /// Fills `buf` with what stands at `offset`. Blocks on the disk.

@@ -49,9 +49,9 @@ impl World {
 
     fn put(&self, path: &str, content: &str) -> Result<(), Status> {
         let partial =
-            self.root.create_partial(&name(path), BodyLen::Known(content.len() as u64))?;
+            self.root.create_partial(&replace(path), BodyLen::Known(content.len() as u64))?;
         write_all_at(partial.file(), content.as_bytes(), 0).unwrap();
-        partial.publish(Mode::from_bits(0o777), FileTime::new(7, 7))
+        publish_one(partial, 0o777, FileTime::new(7, 7))
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<(), Status> {
@@ -76,6 +76,15 @@ impl World {
 
 fn name(path: &str) -> Name {
     Name::parse(path.as_bytes()).unwrap()
+}
+
+fn replace(path: &str) -> Placing {
+    Placing::Replace(name(path))
+}
+
+fn publish_one(partial: Partial, mode: u32, modified: FileTime) -> Result<(), Status> {
+    let whole = Whole { partial, mode: Mode::from_bits(mode), modified };
+    publish(vec![whole], Durability::Power).remove(0)
 }
 
 /// How many names stand in a directory, hidden ones included.
@@ -244,7 +253,7 @@ fn a_directory_that_is_a_link_holds_what_is_inside_or_nothing() {
     for out in ["up/b/file", "up", "top/etc/passwd"] {
         assert!(near.open_source(&name(out)).is_err(), "{out}");
         assert!(near.list(Some(&name(out))).is_err(), "{out}");
-        assert!(near.create_partial(&name(&format!("{out}/new")), BodyLen::Open).is_err(), "{out}");
+        assert!(near.create_partial(&Placing::Replace(name(&format!("{out}/new"))), BodyLen::Open).is_err(), "{out}");
     }
 }
 
@@ -288,7 +297,7 @@ fn a_directory_that_becomes_a_link_does_not_lead_out() {
             let mut bytes = [0; 6];
             held.open_source(&secret).unwrap().read_at(0, &mut bytes).unwrap();
             assert_eq!(&bytes, b"public");
-            let partial = held.create_partial_beside(&name("new"), BodyLen::Open).unwrap();
+            let partial = held.create_partial(&Placing::Beside(name("new")), BodyLen::Open).unwrap();
             if round % 100 == 0 {
                 partial.publish(Mode::from_bits(0o600), FileTime::new(7, 7)).unwrap();
             }
@@ -386,12 +395,12 @@ fn a_file_is_replaced_whole_with_its_mode_and_time() {
     let path = world.inside.join("file");
     fs::write(&path, "old content").unwrap();
     let old = File::open(&path).unwrap();
-    let partial = world.root.create_partial(&name("file"), BodyLen::Known(3)).unwrap();
+    let partial = world.root.create_partial(&replace("file"), BodyLen::Known(3)).unwrap();
     write_all_at(partial.file(), b"new", 0).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "old content");
     assert_eq!(world.list(None).unwrap().len(), 1, "a partial file is not listed");
     let modified = FileTime::new(1_234_567_890, 123_456_789);
-    partial.publish(Mode::from_bits(0o751), modified).unwrap();
+    publish_one(partial, 0o751, modified).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "new");
     assert_eq!(std::io::read_to_string(old).unwrap(), "old content");
     let metadata = fs::metadata(&path).unwrap();
@@ -406,7 +415,7 @@ fn a_file_is_replaced_whole_with_its_mode_and_time() {
 #[test]
 fn an_unpublished_file_leaves_nothing_behind() {
     let world = World::new();
-    let partial = world.root.create_partial(&name("file"), BodyLen::Known(1 << 20)).unwrap();
+    let partial = world.root.create_partial(&replace("file"), BodyLen::Known(1 << 20)).unwrap();
     let hidden = fs::read_dir(&world.inside).unwrap().next().unwrap().unwrap();
     assert!(hidden.file_name().to_str().unwrap().starts_with(".gannet-"));
     assert_eq!(hidden.metadata().unwrap().permissions().mode() & 0o777, 0o600);
@@ -519,11 +528,11 @@ fn a_full_disk_is_told_before_the_bytes_come() {
     let dir = tempfile::tempdir().unwrap();
     let Some(_mount) = Mount::tmpfs(dir.path(), "size=1m") else { return };
     let root = Root::open(dir.path()).unwrap();
-    let create = |len| root.create_partial(&name("file"), BodyLen::Known(len)).map(drop);
+    let create = |len| root.create_partial(&replace("file"), BodyLen::Known(len)).map(drop);
     assert_eq!(create(1 << 19), Ok(()));
     assert_eq!(create(1 << 21), Err(Status::Full));
     assert_eq!(create(1 << 59), Err(Status::Full));
-    let partial = root.create_partial(&name("file"), BodyLen::Open).unwrap();
+    let partial = root.create_partial(&replace("file"), BodyLen::Open).unwrap();
     let error = write_all_at(partial.file(), &vec![1; 1 << 21], 0).unwrap_err();
     assert_eq!(status_of(&error), Status::Full);
     drop(partial);
@@ -535,7 +544,7 @@ fn a_read_only_file_system_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let Some(_mount) = Mount::tmpfs(dir.path(), "ro") else { return };
     let root = Root::open(dir.path()).unwrap();
-    let created = root.create_partial(&name("file"), BodyLen::Known(1)).map(drop);
+    let created = root.create_partial(&replace("file"), BodyLen::Known(1)).map(drop);
     assert_eq!(created, Err(Status::ReadOnly));
 }
 
@@ -555,12 +564,16 @@ fn another_file_system_below_the_root_is_a_part_of_it_but_for_renames() {
 #[test]
 fn a_local_file_is_written_where_its_path_says() {
     let dir = tempfile::tempdir().unwrap();
-    let create = |path: &Path| Partial::create_local(path, BodyLen::Known(0)).map(drop);
+    let create = |path: &Path, len| {
+        let (root, name) = local_target(path)?;
+        root.create_partial(&Placing::Replace(name), BodyLen::Known(len))
+    };
     let at = |name: &str| dir.path().join(name);
     fs::write(at("file"), "x").unwrap();
-    let partial = Partial::create_local(&at("new"), BodyLen::Known(4)).unwrap();
+    let partial = create(&at("new"), 4).unwrap();
     partial.file().as_ref().write_all(b"text").unwrap();
-    partial.publish(Mode::from_bits(0o600), FileTime::default()).unwrap();
+    publish_one(partial, 0o600, FileTime::default()).unwrap();
+    let create = |path: &Path| create(path, 0).map(drop);
     assert_eq!(fs::read_to_string(at("new")).unwrap(), "text");
     assert_eq!(create(dir.path()), Err(Status::IsDirectory));
     assert_eq!(create(&dir.path().join("..")), Err(Status::IsDirectory));
@@ -572,6 +585,6 @@ fn a_local_file_is_written_where_its_path_says() {
     assert_eq!(create(&at(".gannet-mine")), Err(Status::BadName));
     assert_eq!(create(&at(&"x".repeat(300))), Err(Status::Unnameable));
     assert_eq!(count(dir.path()), 2);
-    let here = Partial::create_local(Path::new("gannet-test-new-file"), BodyLen::Known(0));
+    let here = create(Path::new("gannet-test-new-file"));
     assert!(here.is_ok(), "the current directory");
 }

@@ -7,7 +7,7 @@ mod cursor;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use gannet_protocol::{BodyLen, Hash, Identity, Name};
 
@@ -47,8 +47,8 @@ pub(crate) struct Header {
 pub(crate) enum Record {
     /// This group is written and verified, and its chaining value is this.
     Group { index: u64, hash: Hash },
-    /// What all records before say is durable, as of this run of the system.
-    Synced(BootId),
+    /// What the records say that end at this offset, or before, is durable, as of this run of the system.
+    Synced { boot: BootId, until: u64 },
 }
 
 /// What a journal says.
@@ -59,6 +59,8 @@ pub(crate) struct Journal {
     pub(crate) groups: BTreeMap<u64, Hash>,
     /// Bytes from its start that count: cut what is behind them.
     pub(crate) keep: u64,
+    /// The same, and how many groups, of what is durable.
+    pub(crate) durable: (u64, u64),
     /// Whether the system has started anew since: append a [`Record::Synced`], since what counts is durable.
     pub(crate) rebooted: bool,
 }
@@ -135,9 +137,10 @@ impl Record {
                 w.u64(*index);
                 w.bytes(hash);
             }
-            Self::Synced(boot) => {
+            Self::Synced { boot, until } => {
                 w.u8(SYNCED);
                 w.bytes(&boot.bytes());
+                w.u64(*until);
             }
         }
         w.finish()
@@ -148,7 +151,7 @@ impl Record {
         r.begin();
         let record = match r.u8()? {
             GROUP => Self::Group { index: r.u64()?, hash: r.array()? },
-            SYNCED => Self::Synced(BootId::from_bytes(r.array()?)),
+            SYNCED => Self::Synced { boot: BootId::from_bytes(r.array()?), until: r.u64()? },
             _ => return None,
         };
         r.check().then_some(record)
@@ -156,6 +159,24 @@ impl Record {
 }
 
 impl Journal {
+    /// How long the whole body is, in bytes; nothing if that was open.
+    pub(crate) fn len(&self) -> Option<u64> {
+        match self.header.len {
+            BodyLen::Known(len) => Some(len),
+            BodyLen::Open => None,
+        }
+    }
+
+    /// Bytes of the groups that are there.
+    pub(crate) fn kept(&self) -> u64 {
+        let group_len = self.header.len.group_len();
+        let rest = |index: &u64| match self.len() {
+            Some(len) => len.saturating_sub(index.saturating_mul(group_len)),
+            None => group_len,
+        };
+        self.groups.keys().map(|index| rest(index).min(group_len)).fold(0, u64::saturating_add)
+    }
+
     /// Reads a journal, in a run of the system that is `boot`.
     ///
     /// # Errors
@@ -168,30 +189,55 @@ impl Journal {
             BodyLen::Known(len) => len.div_ceil(header.len.group_len()),
         };
         let mut last_boot = header.boot;
-        let mut durable = (BTreeMap::new(), r.offset());
-        // What was said since the last SYNCED.
-        let mut fresh = BTreeMap::new();
+        let mut durable = Durable { groups: BTreeMap::new(), until: r.offset(), end: r.offset() };
+        // What stands behind that, and where each of it ends.
+        let mut fresh = VecDeque::new();
         let mut end = r.offset();
         while let Some(record) = Record::decode(&mut r) {
-            end = r.offset();
             match record {
                 Record::Group { index, hash } if index < groups => {
-                    fresh.insert(index, hash);
+                    fresh.push_back((r.offset(), index, hash));
                 }
                 Record::Group { .. } => return Err(NoJournal),
-                Record::Synced(at) => {
-                    last_boot = at;
-                    durable.0.append(&mut fresh);
-                    durable.1 = end;
+                // It can tell neither of what comes after it, nor less than another one before.
+                Record::Synced { until, .. } if until > end || until < durable.until => break,
+                Record::Synced { boot, until } => {
+                    last_boot = boot;
+                    durable.advance(until, r.offset(), &mut fresh);
                 }
             }
+            end = r.offset();
         }
         let rebooted = !boot.is_still(last_boot);
-        let (mut groups, mut keep) = durable;
+        let Durable { mut groups, end: mut keep, .. } = durable;
+        let durable = (keep, groups.len() as u64);
         if !rebooted {
-            groups.append(&mut fresh);
+            groups.extend(fresh.into_iter().map(|(_, index, hash)| (index, hash)));
             keep = end;
         }
-        Ok(Self { header, groups, keep, rebooted })
+        Ok(Self { header, groups, keep, durable, rebooted })
+    }
+}
+
+/// What a journal says is durable.
+struct Durable {
+    groups: BTreeMap<u64, Hash>,
+    /// Up to where that is told.
+    until: u64,
+    /// Where the journal can be cut without losing any of it.
+    end: u64,
+}
+
+impl Durable {
+    /// Takes the word of a record, which ends at `end`, that all is durable up to `until`.
+    fn advance(&mut self, until: u64, end: u64, fresh: &mut VecDeque<(u64, u64, Hash)>) {
+        self.until = until;
+        while let Some((group_end, index, hash)) = fresh.pop_front_if(|(end, ..)| *end <= until) {
+            self.groups.insert(index, hash);
+            self.end = group_end;
+        }
+        if fresh.is_empty() {
+            self.end = end;
+        }
     }
 }

@@ -14,13 +14,23 @@ fn header(len: BodyLen) -> Header {
 fn bytes_of(header: &Header, records: &[Record]) -> Vec<u8> {
     let mut bytes = header.encode();
     for record in records {
-        bytes.extend(record.encode(bytes.len() as u64));
+        let end = bytes.len() as u64;
+        let record = match *record {
+            // As if the sync had begun just now, where nothing else is said.
+            Record::Synced { boot, until } => Record::Synced { boot, until: until.min(end) },
+            group @ Record::Group { .. } => group,
+        };
+        bytes.extend(record.encode(end));
     }
     bytes
 }
 
 fn group(index: u64) -> Record {
     Record::Group { index, hash: [index as u8; 32] }
+}
+
+fn synced(boot: BootId) -> Record {
+    Record::Synced { boot, until: u64::MAX }
 }
 
 fn indices(bytes: &[u8], boot: BootId) -> Vec<u64> {
@@ -30,27 +40,48 @@ fn indices(bytes: &[u8], boot: BootId) -> Vec<u64> {
 #[test]
 fn after_a_kill_all_counts_and_after_a_restart_what_was_synced() {
     let head = header(BodyLen::Known(10 << 20));
-    let records = [group(3), group(1), Record::Synced(BOOT), group(2)];
+    let records = [group(3), group(1), synced(BOOT), group(2)];
     let bytes = bytes_of(&head, &records);
     let killed = Journal::decode(&bytes, BOOT).unwrap();
     assert_eq!(killed.groups.keys().copied().collect::<Vec<_>>(), [1, 2, 3]);
     assert_eq!((killed.keep, killed.rebooted), (bytes.len() as u64, false));
-    let synced = bytes_of(&head, &records[..3]);
+    let kept = bytes_of(&head, &records[..3]);
     for boot in [NEXT, BootId::Unknown] {
         let restarted = Journal::decode(&bytes, boot).unwrap();
         assert_eq!(restarted.groups.keys().copied().collect::<Vec<_>>(), [1, 3]);
-        assert_eq!((restarted.keep, restarted.rebooted), (synced.len() as u64, true));
+        assert_eq!((restarted.keep, restarted.rebooted), (kept.len() as u64, true));
     }
     // Cut there, and with the word that it is durable, it goes on in the next run.
-    let records = [group(3), group(1), Record::Synced(BOOT), Record::Synced(NEXT), group(5)];
+    let records = [group(3), group(1), synced(BOOT), synced(NEXT), group(5)];
     assert_eq!(indices(&bytes_of(&head, &records), NEXT), [1, 3, 5]);
     assert_eq!(indices(&bytes_of(&head, &records), BOOT), [1, 3]);
+}
+
+/// Groups are written down while a sync runs that began before.
+#[test]
+fn a_sync_tells_of_what_was_there_when_it_began() {
+    let head = header(BodyLen::Known(10 << 20));
+    let began = bytes_of(&head, &[group(3), group(1)]).len() as u64;
+    let records = [group(3), group(1), group(2), Record::Synced { boot: BOOT, until: began }];
+    let bytes = bytes_of(&head, &records);
+    assert_eq!(indices(&bytes, BOOT), [1, 2, 3]);
+    let restarted = Journal::decode(&bytes, NEXT).unwrap();
+    assert_eq!(restarted.groups.into_keys().collect::<Vec<_>>(), [1, 3]);
+    assert_eq!(restarted.keep, began);
+    // A word of what comes later, or of less than before, is none.
+    for until in [began + 500, began - 1] {
+        let mut bytes = bytes_of(&head, &[group(3), group(1), synced(BOOT), group(2)]);
+        let at = bytes.len() as u64;
+        bytes.extend(Record::Synced { boot: NEXT, until }.encode(at));
+        assert_eq!(indices(&bytes, BOOT), [1, 2, 3], "{until}");
+        assert_eq!(indices(&bytes, NEXT), [1, 3], "{until}");
+    }
 }
 
 #[test]
 fn without_boot_ids_only_what_was_synced_counts() {
     let head = Header { boot: BootId::Unknown, ..header(BodyLen::Open) };
-    let records = [group(0), Record::Synced(BootId::Unknown), group(1)];
+    let records = [group(0), synced(BootId::Unknown), group(1)];
     assert_eq!(indices(&bytes_of(&head, &records), BootId::Unknown), [0]);
 }
 
@@ -78,22 +109,22 @@ fn lens() -> impl Strategy<Value = BodyLen> {
 fn records() -> impl Strategy<Value = Vec<Record>> {
     let record = prop_oneof![
         4 => (0..20_u64, any::<[u8; 32]>()).prop_map(|(index, hash)| Record::Group { index, hash }),
-        1 => prop_oneof![Just(BOOT), Just(NEXT)].prop_map(Record::Synced),
+        1 => prop_oneof![Just(BOOT), Just(NEXT)].prop_map(synced),
     ];
     vec(record, 0..30)
 }
 
 /// What counts of `records`, in plain words.
 fn expected(records: &[Record], boot: BootId) -> BTreeMap<u64, Hash> {
-    let synced = records.iter().rposition(|record| matches!(record, Record::Synced(_)));
+    let synced = records.iter().rposition(|record| matches!(record, Record::Synced { .. }));
     let last = match synced.map(|at| records[at]) {
-        Some(Record::Synced(last)) => last,
+        Some(Record::Synced { boot, .. }) => boot,
         _ => BOOT,
     };
     let counted = if last == boot { records.len() } else { synced.unwrap_or(0) };
     let groups = records[..counted].iter().filter_map(|record| match record {
         Record::Group { index, hash } => Some((*index, *hash)),
-        Record::Synced(_) => None,
+        Record::Synced { .. } => None,
     });
     groups.collect()
 }

@@ -17,6 +17,8 @@ pub(super) struct Served {
     /// By which it may be done; none for who brings a ticket instead.
     grant: Option<Grant>,
     pub(super) stage: Stage,
+    /// Until when it waits for another transfer to let go of what is there of its file.
+    pub(super) handover_until: Option<Instant>,
 }
 
 /// How far a request is.
@@ -78,7 +80,8 @@ impl Served {
             Request::Invite(invite) => (Verb::Invite, Escaped(invite.grant.as_bytes()).to_string()),
             Request::Join { .. } => (Verb::Join, "-".to_owned()),
         };
-        Self { who, verb, what, since, request, grant, stage: Stage::Waiting }
+        let (stage, handover_until) = (Stage::Waiting, None);
+        Self { who, verb, what, since, request, grant, stage, handover_until }
     }
 
     /// Begins, if that has not happened: what was asked, and by which grant.

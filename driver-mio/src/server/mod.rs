@@ -8,6 +8,7 @@ mod peers;
 mod serving;
 mod stop;
 mod store;
+mod succession;
 #[cfg(test)]
 mod tests;
 
@@ -22,7 +23,7 @@ use gannet_protocol::{Config, CongestionKind};
 
 use crate::{
     event_loop::EventLoop,
-    files::Root,
+    files::{Durability, Keeper, Root},
     security::{self, Provider, ServerSecurity},
     socket::Socket,
 };
@@ -47,6 +48,8 @@ pub struct ServerOptions {
     pub security: ServerSecurity,
     /// The cryptography of sealed connections.
     pub crypto: Provider,
+    /// Whether a file that is stored survives a power failure. Default true; without, it may be stored sooner.
+    pub sync: bool,
 }
 
 impl ServerOptions {
@@ -54,7 +57,7 @@ impl ServerOptions {
     #[must_use]
     pub fn new(root: PathBuf, listen: SocketAddr, security: ServerSecurity) -> Self {
         let (congestion, crypto) = (CongestionKind::default(), Provider::default());
-        Self { root, listen, congestion, security, crypto }
+        Self { root, listen, congestion, security, crypto, sync: true }
     }
 }
 
@@ -75,7 +78,7 @@ impl Server {
     /// # Errors
     /// [`ServerError`]
     pub fn bind(options: ServerOptions) -> Result<Self, ServerError> {
-        let ServerOptions { root: path, listen, congestion, security, crypto } = options;
+        let ServerOptions { root: path, listen, congestion, security, crypto, sync } = options;
         let root_error = |error| ServerError::Root { path: path.clone(), error };
         let root = Root::open(&path).map_err(root_error)?;
         if let ServerSecurity::Sealed(trust) = &security
@@ -90,6 +93,11 @@ impl Server {
         config.accept = true;
         config.epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         config.congestion = congestion;
+        let own = match &security {
+            ServerSecurity::Plain => None,
+            ServerSecurity::Sealed(trust) => Some(&*trust.key),
+        };
+        let keeper = Keeper::new(own);
         let gate = match security {
             ServerSecurity::Plain => Gate::Open,
             ServerSecurity::Sealed(trust) => {
@@ -98,7 +106,8 @@ impl Server {
             }
         };
         let mut event_loop =
-            EventLoop::new(socket, config, Serving::new(root, gate)).map_err(bind_error)?;
+            EventLoop::new(socket, config, Serving::new(root, keeper, gate)).map_err(bind_error)?;
+        event_loop.parts().0.transfers.set_durability(Durability::of(sync));
         let stopper = Stopper::new(event_loop.waker(), event_loop.role().stops());
         Ok(Self { event_loop, local, stopper })
     }

@@ -12,7 +12,7 @@ use gannet_protocol::{
 
 use crate::{
     event_loop::{self, Outcome, Role},
-    files::{Listing, Partial, Root, SourceFile},
+    files::{Keeper, Listing, Partial, Root, SourceFile},
     transfer::Stream,
     trust::{
         Invitation,
@@ -25,7 +25,7 @@ use super::{
     gate::{self, Gate},
     peers::Peers,
     stop::{Phase, Stops},
-    store,
+    store::{self, Patience, Prepared, Wanted},
 };
 
 pub(super) type Hub = event_loop::Hub<Answer>;
@@ -34,6 +34,9 @@ pub(super) type Hub = event_loop::Hub<Answer>;
 #[derive(Debug)]
 pub(super) struct Serving {
     root: Arc<Root>,
+    keeper: Keeper,
+    /// When old partial files are looked for next.
+    next_sweep: Instant,
     pub(super) gate: Gate,
     pub(super) peers: Peers,
     /// Every request that is not over.
@@ -52,7 +55,9 @@ pub(super) struct Answer {
 #[derive(Debug)]
 enum Found {
     Source(Result<SourceFile, Status>),
-    Partial(Result<(Name, Partial), Status>),
+    Prepared(Result<Prepared, Status>),
+    /// The client has what it asked for.
+    Unchanged,
     Listing(Result<Listing, Status>),
     Stat(Result<Stat, Status>),
     Done(Result<(), Status>),
@@ -61,9 +66,11 @@ enum Found {
 }
 
 impl Serving {
-    pub(super) fn new(root: Root, gate: Gate) -> Self {
+    pub(super) fn new(root: Root, keeper: Keeper, gate: Gate) -> Self {
         Self {
             root: Arc::new(root),
+            keeper,
+            next_sweep: Instant::ZERO,
             gate,
             peers: Peers::default(),
             exchanges: BTreeMap::new(),
@@ -146,7 +153,8 @@ impl Serving {
             }
             Ok(Permitted::Files { dir }) => self.begin_files(hub, exchange, &request, dir.cloned()),
             Ok(Permitted::Put { dir, max, store }) => {
-                self.begin_put(hub, exchange, &request, (dir.cloned(), max, store))
+                let terms = (dir.cloned(), max, store);
+                self.begin_put(hub, exchange, &request, terms, Patience::Ask)
             }
             Ok(Permitted::Exit) => {
                 let force = matches!(request, Request::Exit { force: true });
@@ -172,7 +180,11 @@ impl Serving {
         let answer = move |found| Answer { exchange, found };
         match request.clone() {
             Request::Get(get) => hub.submit(move || {
-                answer(Found::Source(root().and_then(|root| root.open_source(&get.name))))
+                let source = root().and_then(|root| root.open_source(&get.name));
+                answer(match (source, get.unless) {
+                    (Ok(source), Some(has)) if source.is_version(has) => Found::Unchanged,
+                    (source, _) => Found::Source(source),
+                })
             }),
             Request::List(dir) => hub.submit(move || {
                 answer(Found::Listing(root().and_then(|root| root.list(dir.as_ref()))))
@@ -193,15 +205,15 @@ impl Serving {
         }
     }
 
-    fn begin_put(
+    pub(super) fn begin_put(
         &self,
         hub: &mut Hub,
         exchange: ExchangeId,
         request: &Request,
         (below, max, store): (Option<Name>, Option<u64>, Store<'_>),
+        patience: Patience,
     ) -> Result<(), Status> {
-        let Request::Put(Put { meta, .. }) = request else { return Err(Status::Unsupported) };
-        let len = meta.len;
+        let Request::Put(Put { meta, how, .. }) = request else { return Err(Status::Unsupported) };
         let others = self
             .exchanges
             .iter()
@@ -209,13 +221,19 @@ impl Serving {
             .filter_map(|(_, served)| served.claim())
             .filter(|(dir, _)| *dir == below.as_ref())
             .fold(0u64, |sum, (_, len)| sum.saturating_add(len));
-        let store = store.into_owned();
-        let root = Arc::clone(&self.root);
-        let prepare = move || {
-            let root = root.below(below.as_ref())?;
-            store::prepare(&root, &store, max, len, others)
+        let owner = self.keeper.of(self.peers.key(exchange.connection()));
+        let wanted = Wanted {
+            store: store.into_owned(),
+            meta: *meta,
+            how: *how,
+            owner,
+            max,
+            others,
+            patience,
         };
-        hub.submit(move || Answer { exchange, found: Found::Partial(prepare()) })
+        let root = Arc::clone(&self.root);
+        let prepare = move || store::prepare(&root.below(below.as_ref())?, &wanted);
+        hub.submit(move || Answer { exchange, found: Found::Prepared(prepare()) })
     }
 
     fn invite(
@@ -329,31 +347,61 @@ impl Serving {
     }
 
     fn open(&mut self, hub: &mut Hub, exchange: ExchangeId, source: SourceFile) {
-        let reply = Reply::Meta(source.meta());
-        if let Ok(Some(body)) = hub.reply(exchange, reply) {
-            hub.transfers.send_file(body, source);
+        let meta = source.meta();
+        let have = match self.exchanges.get(&exchange).map(Served::request) {
+            Some(Request::Get(get)) => get.have.clone(),
+            _ => None,
+        };
+        if let Ok(Some(body)) = hub.reply(exchange, Reply::Meta(meta)) {
+            let is_told = have.as_ref().is_none_or(|have| have.identity == meta.identity);
+            hub.transfers.send_file(body, source, !is_told);
+            if let Some(have) = have.filter(|_| is_told) {
+                hub.transfers.held(body, Held::Groups(have));
+            }
         }
     }
 
-    fn receive(&mut self, hub: &mut Hub, exchange: ExchangeId, name: Name, partial: Partial) {
+    fn receive(
+        &mut self,
+        hub: &mut Hub,
+        now: Instant,
+        exchange: ExchangeId,
+        name: Name,
+        partial: Partial,
+    ) {
         let served = self.exchanges.get_mut(&exchange);
         let (Some(served), Some(body)) = (served, hub.body(exchange)) else {
             hub.discard(partial);
             return;
         };
         served.settle_name(name);
-        hub.held(body, Held::Nothing);
-        hub.transfers.open(body, Ok(partial));
+        hub.transfers.open(now, body, Ok(partial));
     }
 
     /// A file was received whole.
-    fn stored(&mut self, hub: &mut Hub, now: Instant, exchange: ExchangeId, len: u64, hash: Hash) {
+    fn stored(
+        &mut self,
+        hub: &mut Hub,
+        now: Instant,
+        exchange: ExchangeId,
+        (len, hash, kept): (u64, Hash, u64),
+    ) {
         let Some(served) = self.exchanges.get_mut(&exchange) else { return };
         if let Stage::Receiving(name) = &served.stage {
-            let stored = Stored { name: name.clone(), len, hash: Some(hash), kept: 0 };
+            let stored = Stored { name: name.clone(), len, hash: Some(hash), kept };
             let reply = Reply::Stored(stored);
             self.answer(hub, now, exchange, reply, len);
         }
+    }
+
+    /// Looks for old partial files, if it is time.
+    fn sweep(&mut self, hub: &mut Hub, now: Instant) {
+        if now < self.next_sweep {
+            return;
+        }
+        self.next_sweep = now + store::SWEEP_EVERY;
+        let root = Arc::clone(&self.root);
+        hub.tidy(move || store::sweep(&root));
     }
 
     /// Begins the end: no new request is taken, and connections are closed as they become idle.
@@ -417,7 +465,9 @@ impl Role for Serving {
         outcome: Outcome,
     ) {
         match outcome {
-            Outcome::Stored { len, hash } => self.stored(hub, now, exchange, len, hash),
+            Outcome::Stored { len, hash, kept } => {
+                self.stored(hub, now, exchange, (len, hash, kept));
+            }
             Outcome::Failed(status) => self.fail(hub, now, exchange, status, 0),
             // What was read has yet to arrive; a server receives nothing into memory.
             Outcome::Read(_) | Outcome::Collected(_) => {}
@@ -428,8 +478,14 @@ impl Role for Serving {
         let Answer { exchange, found } = answer;
         let failed = match found {
             Found::Source(source) => source.map(|source| self.open(hub, exchange, source)),
-            Found::Partial(partial) => {
-                partial.map(|(name, partial)| self.receive(hub, exchange, name, partial))
+            Found::Prepared(prepared) => prepared.map(|prepared| match prepared {
+                Prepared::Ready(name, partial) => self.receive(hub, now, exchange, name, partial),
+                Prepared::Unchanged => self.answer(hub, now, exchange, Reply::Unchanged, 0),
+                Prepared::InUse(name) => self.succeed(hub, now, exchange, &name),
+            }),
+            Found::Unchanged => {
+                self.answer(hub, now, exchange, Reply::Unchanged, 0);
+                Ok(())
             }
             Found::Listing(listing) => listing.map(|listing| {
                 if let Ok(Some(body)) = hub.reply(exchange, Reply::Listing) {
@@ -458,6 +514,7 @@ impl Role for Serving {
         self.refuse_late_strangers(hub, now);
         self.look_again(hub, now);
         if self.phase == Phase::Serving {
+            self.sweep(hub, now);
             self.begin_waiting(hub, now);
             return;
         }
@@ -469,6 +526,8 @@ impl Role for Serving {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let look = self.gate.next_look().filter(|_| !self.peers.is_empty());
-        self.phase.deadline().into_iter().chain(self.peers.stranger_deadline()).chain(look).min()
+        let sweep = Some(self.next_sweep).filter(|_| self.phase == Phase::Serving);
+        let deadlines = [self.phase.deadline(), self.peers.stranger_deadline(), look, sweep];
+        deadlines.into_iter().flatten().min()
     }
 }

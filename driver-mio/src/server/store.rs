@@ -1,43 +1,136 @@
 //! Where a file that a client puts will stand.
 
-use gannet_protocol::{BodyLen, Name, Status};
+use std::{thread, time::Duration};
+
+use gannet_protocol::{BodyLen, How, Meta, Name, Status, Version};
 
 use crate::{
-    files::{Partial, Root},
+    files::{Owner, Partial, Placing, Root, Sweep, Which, is_worth_keeping},
     trust::policy::Store,
 };
 
-/// Prepares to receive a file: the name that its client is told, and what to write to. `others` is what other files of the
-/// same client that are on their way will take. Blocks on the disk.
+/// How often old partial files are looked for.
+pub(super) const SWEEP_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Time after which nobody is expected to go on with one.
+const SWEEP_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// What is to be stored.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    /// Where.
+    pub(super) store: Store<'static>,
+    /// What.
+    pub(super) meta: Meta,
+    /// What of that which is there counts.
+    pub(super) how: How,
+    /// For whom.
+    pub(super) owner: Owner,
+    /// Most bytes that there may be then.
+    pub(super) max: Option<u64>,
+    /// What other files of the same client that are on their way will take, in bytes.
+    pub(super) others: u64,
+    /// What to do if another transfer has what is there.
+    pub(super) patience: Patience,
+}
+
+/// What to do if another transfer has what is there of a file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Patience {
+    /// Tell that.
+    Ask,
+    /// It was told to end: wait a moment, then tell it once more.
+    Wait,
+    /// Start anew, beside it.
+    None,
+}
+
+/// Time between two looks whether a transfer that was told to end has let go of its file: some writes of it may be under way.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
+/// What becomes of it.
+#[derive(Debug)]
+pub(super) enum Prepared {
+    /// It is received, for this name.
+    Ready(Name, Partial),
+    /// It is there already.
+    Unchanged,
+    /// Another transfer has what is there of it, for this name.
+    InUse(Name),
+}
+
+/// Prepares to receive a file. Blocks on the disk.
 ///
 /// # Errors
-/// [`Status::Full`] if there would be more than `max` bytes, [`Status::TooLarge`] if a bounded client does not say how many
-/// there are; as [`Root::resolve`] and [`Root::create_partial`].
-pub(super) fn prepare(
-    root: &Root,
-    store: &Store<'_>,
-    max: Option<u64>,
-    len: BodyLen,
-    others: u64,
-) -> Result<(Name, Partial), Status> {
-    let name = match store {
-        Store::Replacing(to) => root.resolve(to)?,
-        Store::Beside(name) => name.clone(),
+/// [`Status::Full`] if there would be more than the client may store, [`Status::TooLarge`] if a bounded client does not say
+/// how many there are, [`Status::Exists`] if the name is taken and must not be; as [`Root::resolve`] and
+/// [`Root::create_partial`].
+pub(super) fn prepare(root: &Root, wanted: &Wanted) -> Result<Prepared, Status> {
+    let Wanted { store, meta, how, owner, .. } = wanted;
+    // Who may only drop files learns nothing of what is there.
+    let (placing, target) = match store {
+        Store::Replacing(to) => {
+            let name = root.resolve(to)?;
+            let target = root.open_source(&name);
+            match target {
+                Ok(_) if how.no_clobber => return Err(Status::Exists),
+                target if how.no_clobber => (Placing::Free(name), target.ok()),
+                target => (Placing::Replace(name), target.ok()),
+            }
+        }
+        Store::Beside(name) => (Placing::Beside(name.clone()), None),
     };
-    if let Some(max) = max {
-        let BodyLen::Known(len) = len else { return Err(Status::TooLarge) };
-        let replaced = match store {
-            Store::Replacing(_) => root.size(&name),
-            Store::Beside(_) => 0,
-        };
-        let kept = root.usage()?.saturating_sub(replaced);
-        if kept.saturating_add(others).saturating_add(len) > max {
-            return Err(Status::Full);
+    let target = target.filter(|_| !how.fresh);
+    if let (Some(target), BodyLen::Known(len), false) = (&target, meta.len, how.check)
+        && target.is_version(Version { len, modified: meta.modified })
+    {
+        return Ok(Prepared::Unchanged);
+    }
+    // What is there of this file is not counted beside it.
+    let mut claim = None;
+    if is_worth_keeping(meta.len) {
+        if wanted.patience == Patience::Wait {
+            thread::sleep(LOOK_AGAIN);
+        }
+        claim = root.claim(&placing, *owner, Which::Any)?;
+        if claim.is_none() && wanted.patience != Patience::None {
+            return Ok(Prepared::InUse(placing.name().clone()));
         }
     }
-    let partial = match store {
-        Store::Replacing(_) => root.create_partial(&name, len)?,
-        Store::Beside(_) => root.create_partial_beside(&name, len)?,
+    check_room(root, wanted, &placing)?;
+    let partial = match claim {
+        Some(mut claim) => {
+            if how.fresh {
+                claim.forget();
+            }
+            claim.begin(meta, target)?
+        }
+        None => root.create_partial(&placing, meta.len)?,
     };
-    Ok((name, partial))
+    Ok(Prepared::Ready(placing.name().clone(), partial))
+}
+
+/// Sees that a bounded client does not exceed its bound.
+fn check_room(root: &Root, wanted: &Wanted, placing: &Placing) -> Result<(), Status> {
+    let Some(max) = wanted.max else { return Ok(()) };
+    let BodyLen::Known(len) = wanted.meta.len else { return Err(Status::TooLarge) };
+    let replaced = match placing {
+        Placing::Replace(name) => root.size(name),
+        Placing::Free(_) | Placing::Beside(_) => 0,
+    };
+    let stored = root.usage()?.saturating_sub(replaced);
+    let all = stored.saturating_add(wanted.others).saturating_add(len);
+    if all > max { Err(Status::Full) } else { Ok(()) }
+}
+
+/// Removes partial files with which nobody goes on any more. Blocks on the disk.
+pub(super) fn sweep(root: &Root) {
+    match root.partials(Sweep::Remove(SWEEP_AGE)) {
+        Ok(found) => {
+            let old = found.iter().filter(|left| !left.in_use && left.age >= SWEEP_AGE).count();
+            if old > 0 {
+                log::info!("partial files removed that were left over 30 days ago: {old}");
+            }
+        }
+        Err(error) => log::warn!("old partial files cannot be looked for: {error}"),
+    }
 }

@@ -22,6 +22,8 @@ use rustix::{
     io::Errno,
 };
 
+use crate::journal::BootId;
+
 /// Opens nothing that waits for a peer, and no terminal that would become ours.
 pub(crate) const OPEN_UNTOUCHED: i32 = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits() as i32;
 
@@ -59,6 +61,44 @@ pub(crate) fn read_exact_at(file: &File, buf: &mut [u8], offset: u64) -> io::Res
 /// Writes all of `data` at `offset`, wherever the file's cursor is.
 pub(crate) fn write_all_at(file: &File, data: &[u8], offset: u64) -> io::Result<()> {
     file.write_all_at(data, offset)
+}
+
+/// Which run of the system it is: asked for once, for a process that is confined may not be told later.
+pub(crate) fn boot_id() -> BootId {
+    static BOOT: OnceLock<BootId> = OnceLock::new();
+    *BOOT.get_or_init(|| read_boot_id().map_or(BootId::Unknown, BootId::Known))
+}
+
+/// Only Linux tells it so that it is told apart from all others for sure.
+fn read_boot_id() -> Option<[u8; 16]> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let number = u128::from_str_radix(&text.trim().replace('-', ""), 16).ok()?;
+    Some(number.to_be_bytes())
+}
+
+/// Whether a file is a regular one of this user's, under one name only: nobody else can change it.
+pub(crate) fn is_our_own(metadata: &std::fs::Metadata) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    metadata.is_file() && metadata.uid() == own && metadata.nlink() == 1
+}
+
+/// Device and inode of what has this name itself, be it a symbolic link.
+pub(crate) fn named_number(dir: &cap_std::fs::Dir, name: &OsStr) -> io::Result<[u64; 2]> {
+    use cap_std::fs::MetadataExt;
+    let metadata = dir.symlink_metadata(name)?;
+    Ok([metadata.dev(), metadata.ino()])
+}
+
+/// Bytes that a file takes on the disk.
+pub(crate) fn allocated(file: &File) -> u64 {
+    // POSIX's unit of `st_blocks`.
+    file.metadata().map_or(0, |metadata| metadata.blocks().saturating_mul(512))
+}
+
+/// Device and inode of a directory.
+pub(crate) fn directory_number(dir: &impl AsFd) -> io::Result<[u64; 2]> {
+    let stat = rustix::fs::fstat(dir)?;
+    Ok([stat.st_dev, stat.st_ino])
 }
 
 /// Device and inode: which file it is as long as it exists.

@@ -10,6 +10,30 @@ use crate::hash::{GroupHash, HashTree, Hashed};
 /// still on their way, lost, or not yet sent: 4 GiB of them.
 const MAX_EXPECTED: usize = 4096;
 
+/// What is known of a group by now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Verdict {
+    /// Nothing new.
+    Open,
+    /// This one is what it must be.
+    Right(GroupHash),
+    /// This one is not; it was forgotten, and has to come again.
+    Wrong(u64),
+}
+
+impl Verdict {
+    /// For who cannot have a group sent again.
+    ///
+    /// # Errors
+    /// [`Status::Corrupt`] if it is wrong.
+    pub(super) const fn is_right(self) -> Result<(), Status> {
+        match self {
+            Self::Wrong(_) => Err(Status::Corrupt),
+            Self::Open | Self::Right(_) => Ok(()),
+        }
+    }
+}
+
 /// Compares what a body's groups hash to with what they must.
 #[derive(Debug)]
 pub(super) struct Checks {
@@ -22,6 +46,8 @@ pub(super) struct Checks {
     computed: BTreeMap<u64, Hash>,
     /// How many groups are what they must be.
     verified: u64,
+    /// What groups hash to that were there before, and of which the sender has not said anything.
+    kept: BTreeMap<u64, Hash>,
 }
 
 impl Checks {
@@ -34,16 +60,62 @@ impl Checks {
             expected: BTreeMap::new(),
             computed: BTreeMap::new(),
             verified: 0,
+            kept: BTreeMap::new(),
         }
     }
 
-    /// Takes what the sender says that a group must hash to.
+    /// Takes groups that were there before, and verified then; of a body of known length, of more than one group.
+    pub(super) fn keep(&mut self, groups: &BTreeMap<u64, Hash>) {
+        for (&index, &hash) in groups {
+            self.tree.insert_group(GroupHash { index, hash });
+            self.kept.insert(index, hash);
+            self.verified += 1;
+        }
+    }
+
+    /// The first of them that is not what the sender has said: it was forgotten, and has to come again.
+    pub(super) fn wrongly_kept(&mut self) -> Option<u64> {
+        let wrong = |(index, hash): (&u64, &Hash)| {
+            self.expected.get(index).is_some_and(|expected| expected != hash).then_some(*index)
+        };
+        let index = self.kept.iter().find_map(wrong)?;
+        self.forget_kept(index);
+        Some(index)
+    }
+
+    fn forget_kept(&mut self, index: u64) {
+        self.kept.remove(&index);
+        self.tree.forget(index);
+        self.verified -= 1;
+    }
+
+    /// What the sender has said that a group must hash to, if it is not that yet.
+    pub(super) fn expected(&self, index: u64) -> Option<Hash> {
+        self.expected.get(&index).copied()
+    }
+
+    /// Whether the group of this offset was there before.
+    pub(super) fn is_kept(&self, offset: u64) -> bool {
+        self.kept.contains_key(&(offset / self.group_len))
+    }
+
+    /// Takes what the sender says that a group must hash to, and tells if it does.
     ///
     /// # Errors
-    /// [`Status::Corrupt`] if it does not, or there is no such group; [`Status::Overloaded`] if too many are told ahead.
-    pub(super) fn expect(&mut self, index: u64, hash: Hash) -> Result<(), Status> {
+    /// [`Status::Corrupt`] if there is no such group, or it says another hash than before; [`Status::Overloaded`] if too many are
+    /// told ahead.
+    pub(super) fn expect(&mut self, index: u64, hash: Hash) -> Result<Verdict, Status> {
+        match self.kept.get(&index) {
+            Some(kept) if *kept == hash => return Ok(Verdict::Open),
+            Some(_) => {
+                self.forget_kept(index);
+                self.expected.insert(index, hash);
+                return Ok(Verdict::Wrong(index));
+            }
+            None => {}
+        }
         if let Some(computed) = self.computed.remove(&index) {
-            return self.compare(computed, hash);
+            return Ok(self.compare(GroupHash { index, hash: computed }, hash));
         }
         if let BodyLen::Known(len) = self.len
             && index >= len.div_ceil(self.group_len)
@@ -55,7 +127,7 @@ impl Checks {
         }
         match self.expected.insert(index, hash) {
             Some(before) if before != hash => Err(Status::Corrupt),
-            _ => Ok(()),
+            _ => Ok(Verdict::Open),
         }
     }
 
@@ -64,23 +136,17 @@ impl Checks {
         self.expected.get(&index).copied()
     }
 
-    /// Takes what a piece of the body hashes to.
-    ///
-    /// # Errors
-    /// [`Status::Corrupt`] if that is not what it must.
-    pub(super) fn add(&mut self, start: u64, len: u64, hashed: Hashed) -> Result<(), Status> {
+    /// Takes what a piece of the body hashes to, and tells if that decides its group.
+    pub(super) fn add(&mut self, start: u64, len: u64, hashed: Hashed) -> Verdict {
         let group = self.tree.insert(start, len, hashed);
-        group.map_or(Ok(()), |group| self.check(group))
+        group.map_or(Verdict::Open, |group| self.check(group))
     }
 
-    /// Settles the length of a body of open length.
-    ///
-    /// # Errors
-    /// [`Status::Corrupt`] if the last group is not what it must be.
-    pub(super) fn end(&mut self, len: u64) -> Result<(), Status> {
+    /// Settles the length of a body of open length, and tells if that decides the last group.
+    pub(super) fn end(&mut self, len: u64) -> Verdict {
         self.len = BodyLen::Known(len);
         let group = self.tree.end(len);
-        group.map_or(Ok(()), |group| self.check(group))
+        group.map_or(Verdict::Open, |group| self.check(group))
     }
 
     /// The hash of the whole body, once every group is what it must be.
@@ -90,22 +156,25 @@ impl Checks {
         if all { self.tree.root() } else { None }
     }
 
-    fn check(&mut self, group: GroupHash) -> Result<(), Status> {
+    fn check(&mut self, group: GroupHash) -> Verdict {
         match self.expected.remove(&group.index) {
-            Some(expected) => self.compare(group.hash, expected),
+            Some(expected) => self.compare(group, expected),
             None => {
                 self.computed.insert(group.index, group.hash);
-                Ok(())
+                Verdict::Open
             }
         }
     }
 
-    fn compare(&mut self, computed: Hash, expected: Hash) -> Result<(), Status> {
-        if computed != expected {
-            return Err(Status::Corrupt);
+    fn compare(&mut self, computed: GroupHash, expected: Hash) -> Verdict {
+        if computed.hash != expected {
+            self.tree.forget(computed.index);
+            self.expected.insert(computed.index, expected);
+            return Verdict::Wrong(computed.index);
         }
         self.verified += 1;
-        Ok(())
+        self.tree.settle(computed.index);
+        Verdict::Right(computed)
     }
 }
 
@@ -136,13 +205,13 @@ mod tests {
         for body_len in [BodyLen::Known(len), BodyLen::Open] {
             let mut checks = Checks::new(body_len);
             checks.expect(2, groups[2]).unwrap();
-            checks.add(pieces[2].0, pieces[2].1, pieces[2].2).unwrap();
-            checks.add(pieces[0].0, pieces[0].1, pieces[0].2).unwrap();
+            checks.add(pieces[2].0, pieces[2].1, pieces[2].2);
+            checks.add(pieces[0].0, pieces[0].1, pieces[0].2);
             checks.expect(0, groups[0]).unwrap();
-            checks.end(len).unwrap();
+            checks.end(len);
             checks.expect(1, groups[1]).unwrap();
             assert_eq!(checks.root(), None);
-            checks.add(pieces[1].0, pieces[1].1, pieces[1].2).unwrap();
+            checks.add(pieces[1].0, pieces[1].1, pieces[1].2);
             assert!(checks.root().is_some());
         }
     }
@@ -153,15 +222,71 @@ mod tests {
         let (start, piece_len, hashed) = pieces[1];
         let mut early = Checks::new(BodyLen::Known(len));
         early.expect(1, groups[0]).unwrap();
-        assert_eq!(early.add(start, piece_len, hashed), Err(Status::Corrupt));
+        assert_eq!(early.add(start, piece_len, hashed), Verdict::Wrong(1));
         let mut late = Checks::new(BodyLen::Known(len));
-        late.add(start, piece_len, hashed).unwrap();
-        assert_eq!(late.expect(1, groups[0]), Err(Status::Corrupt));
+        late.add(start, piece_len, hashed);
+        assert_eq!(late.expect(1, groups[0]), Ok(Verdict::Wrong(1)));
         let mut twice = Checks::new(BodyLen::Known(len));
         twice.expect(1, groups[1]).unwrap();
-        assert_eq!(twice.expect(1, groups[1]), Ok(()));
+        assert_eq!(twice.expect(1, groups[1]), Ok(Verdict::Open));
         assert_eq!(twice.expect(1, groups[0]), Err(Status::Corrupt));
         assert_eq!(twice.expect(3, groups[0]), Err(Status::Corrupt), "there is no such group");
+    }
+
+    #[test]
+    fn what_was_there_before_counts_unless_the_sender_says_otherwise() {
+        let (len, pieces, groups) = body();
+        let kept = BTreeMap::from([(0, groups[0]), (2, groups[2])]);
+        let piece = |at: usize| pieces[at];
+        let add = |checks: &mut Checks, at| checks.add(piece(at).0, piece(at).1, piece(at).2);
+        let mut checks = Checks::new(BodyLen::Known(len));
+        checks.expect(2, groups[2]).unwrap();
+        checks.keep(&kept);
+        assert_eq!(checks.wrongly_kept(), None);
+        assert_eq!(checks.expect(0, groups[0]), Ok(Verdict::Open));
+        assert_eq!(checks.expect(1, groups[1]), Ok(Verdict::Open));
+        let right = GroupHash { index: 1, hash: groups[1] };
+        assert_eq!(add(&mut checks, 1), Verdict::Right(right));
+        assert!(checks.root().is_some());
+
+        let wrong = BTreeMap::from([(0, groups[1]), (2, groups[2])]);
+        for is_early in [true, false] {
+            let mut checks = Checks::new(BodyLen::Known(len));
+            if is_early {
+                checks.expect(0, groups[0]).unwrap();
+            }
+            checks.keep(&wrong);
+            if is_early {
+                assert_eq!(checks.wrongly_kept(), Some(0));
+                assert_eq!(checks.wrongly_kept(), None);
+            } else {
+                assert_eq!(checks.expect(0, groups[0]), Ok(Verdict::Wrong(0)));
+            }
+            assert!(!checks.is_kept(0) && checks.is_kept(2 * BLOCK_LEN));
+            checks.expect(1, groups[1]).unwrap();
+            add(&mut checks, 1);
+            assert_eq!(checks.root(), None);
+            add(&mut checks, 0);
+            assert!(checks.root().is_some());
+        }
+    }
+
+    #[test]
+    fn a_wrong_group_may_come_again() {
+        let (len, pieces, groups) = body();
+        let mut checks = Checks::new(BodyLen::Known(len));
+        for (index, group) in (0..).zip(&groups) {
+            checks.expect(index, *group).unwrap();
+        }
+        checks.add(pieces[0].0, pieces[0].1, pieces[0].2);
+        checks.add(pieces[2].0, pieces[2].1, pieces[2].2);
+        for _ in 0..3 {
+            let wrong = hash_piece(BLOCK_LEN, &[9; 1 << 20]);
+            assert_eq!(checks.add(BLOCK_LEN, BLOCK_LEN, wrong), Verdict::Wrong(1));
+            assert_eq!(checks.root(), None);
+        }
+        checks.add(pieces[1].0, pieces[1].1, pieces[1].2);
+        assert!(checks.root().is_some());
     }
 
     #[test]

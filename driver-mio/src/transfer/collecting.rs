@@ -6,7 +6,7 @@ use gannet_protocol::{BLOCK_LEN, BodyId, BodyLen, Note, Status, Write};
 
 use super::{
     Output,
-    checks::Checks,
+    checks::{Checks, Verdict},
     job::{Outcome, Work},
     outbox::Outbox,
 };
@@ -105,12 +105,14 @@ impl Collecting {
 
     fn note(&mut self, note: Note) -> Result<(), Status> {
         match note {
-            Note::Group { index, hash } => self.checks.expect(index, hash),
+            Note::Group { index, hash } => {
+                self.checks.expect(index, hash).and_then(Verdict::is_right)
+            }
             Note::Hole { .. } => Err(Status::Unsupported),
             Note::End(end) if !end.stable => Err(Status::Changed),
             Note::End(end) => {
                 self.len = Some(end.len);
-                self.checks.end(end.len)
+                self.checks.end(end.len).is_right()
             }
         }
     }
@@ -133,7 +135,7 @@ impl Collecting {
         for ((start, block), hashed) in
             (0..).step_by(BLOCK_LEN as usize).zip(bytes.chunks(BLOCK_LEN as usize)).zip(hashes)
         {
-            self.checks.add(start, block.len() as u64, *hashed)?;
+            self.checks.add(start, block.len() as u64, *hashed).is_right()?;
         }
         self.checks.root().map(drop).ok_or(Status::Corrupt)
     }

@@ -4,10 +4,11 @@ use std::{
     fmt,
     fs::File,
     io::{self, ErrorKind, Read, Write},
+    ops::Range,
     sync::Arc,
 };
 
-use gannet_protocol::{BLOCK_LEN, BodyId, BodyLen, End, FileTime, Hash, Mode, Status};
+use gannet_protocol::{BLOCK_LEN, BodyId, BodyLen, End, Hash, Status};
 
 use super::{
     buffers::{Buffer, Grant},
@@ -15,8 +16,8 @@ use super::{
 };
 use crate::{
     disk::Pace,
-    files::{Partial, SourceFile, status_of},
-    hash::{HashTree, Hashed, PieceHasher, hash_piece},
+    files::{Durability, JournalFile, Partial, SourceFile, Whole, publish, status_of},
+    hash::{GroupHash, HashTree, Hashed, PieceHasher, hash_group, hash_piece},
     sys::files::{read_exact_at, write_all_at},
 };
 
@@ -100,10 +101,18 @@ pub(super) enum Work {
     WritePieces { file: Arc<File>, start: u64, pieces: Vec<Piece>, backlog: Grant },
     /// Hash a block that was written in pieces.
     ReadBack { file: Arc<File>, start: u64, len: u64 },
-    /// Put a file in place.
-    Publish { partial: Partial, mode: Mode, modified: FileTime },
-    /// Remove a file that is not wanted any more.
-    Discard { partial: Partial },
+    /// Put files in place.
+    Publish(Batch),
+    /// Let go of a file that does not become whole, in which these groups are not written down yet.
+    Discard { partial: Partial, verified: Vec<GroupHash> },
+    /// Write down that groups are verified.
+    Record { journal: Arc<JournalFile>, groups: Vec<GroupHash> },
+    /// Make what is written durable.
+    Sync { file: Arc<File>, journal: Arc<JournalFile> },
+    /// Hash a group of a file's former state.
+    HashBase { file: Arc<File>, index: u64, range: Range<u64> },
+    /// Copy a group from a file's former state, or see that it is here.
+    Copy { from: Arc<File>, to: Option<Arc<File>>, index: u64, range: Range<u64> },
     /// Hash what was received into memory.
     Hash { bytes: Vec<u8> },
     /// Verify a group, and only then write it on.
@@ -135,14 +144,49 @@ pub(super) enum Outcome {
         start: u64,
         written: Result<(), Status>,
     },
-    Published(Result<(), Status>),
+    Published(Published),
     Discarded,
     Poured(Result<Poured, Status>),
     Drained(Result<(), Status>),
+    Recorded,
+    Synced(Result<(), Status>),
+    BaseHashed {
+        index: u64,
+        hash: Option<Hash>,
+    },
+    /// The hashes of its blocks.
+    Copied {
+        index: u64,
+        copied: Result<Vec<Copied>, Status>,
+    },
     Hashed {
         bytes: Vec<u8>,
         hashes: Vec<Hashed>,
     },
+}
+
+/// A block that was copied.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Copied {
+    pub(super) start: u64,
+    pub(super) len: u64,
+    pub(super) hashed: Hashed,
+}
+
+/// Files that are whole.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) files: Vec<(BodyId, Whole)>,
+    pub(super) durability: Durability,
+    /// Whether there is one at a time of it.
+    pub(super) is_common: bool,
+}
+
+/// What came of a [`Batch`].
+#[derive(Debug)]
+pub(super) struct Published {
+    pub(super) files: Vec<(BodyId, Result<(), Status>)>,
+    pub(super) is_common: bool,
 }
 
 /// A span of a file that was read for the first time.
@@ -170,7 +214,9 @@ impl Job {
     pub(crate) fn pace(&self) -> Pace {
         match &self.work {
             // A reader may keep what is written waiting for as long as it likes.
-            Work::Publish { .. } | Work::Pour { .. } | Work::Drain { .. } => Pace::Slow,
+            Work::Publish(_) | Work::Sync { .. } | Work::Pour { .. } | Work::Drain { .. } => {
+                Pace::Slow
+            }
             Work::Produce { stream, .. } => stream.pace,
             _ => Pace::Quick,
         }
@@ -202,12 +248,27 @@ impl Job {
             Work::ReadBack { file, start, len } => {
                 Outcome::Written { start, len, hashed: read_back(&file, start, len) }
             }
-            Work::Publish { partial, mode, modified } => {
-                Outcome::Published(partial.publish(mode, modified))
-            }
-            Work::Discard { partial } => {
-                drop(partial);
+            Work::Publish(batch) => Outcome::Published(publish_all(batch)),
+            Work::Discard { partial, verified } => {
+                partial.let_go(&verified);
                 Outcome::Discarded
+            }
+            Work::Record { journal, groups } => {
+                journal.record(&groups);
+                Outcome::Recorded
+            }
+            Work::Sync { file, journal } => {
+                Outcome::Synced(journal.sync(&file).map_err(|error| status_of(&error)))
+            }
+            Work::HashBase { file, index, range } => {
+                // What cannot be read is not the same.
+                let blocks = copy(&file, None, range).unwrap_or_default();
+                let piece = |block: Copied| (block.start, block.len, block.hashed);
+                let hash = hash_group(blocks.into_iter().map(piece));
+                Outcome::BaseHashed { index, hash }
+            }
+            Work::Copy { from, to, index, range } => {
+                Outcome::Copied { index, copied: copy(&from, to.as_deref(), range) }
             }
             Work::Pour { sink, group } => Outcome::Poured(pour(sink, group)),
             Work::Drain { mut sink } => {
@@ -222,6 +283,13 @@ impl Job {
         };
         Done { body: self.body, outcome }
     }
+}
+
+fn publish_all(batch: Batch) -> Published {
+    let Batch { files, durability, is_common } = batch;
+    let (bodies, files): (Vec<_>, Vec<_>) = files.into_iter().unzip();
+    let results = publish(files, durability);
+    Published { files: bodies.into_iter().zip(results).collect(), is_common }
 }
 
 fn read(file: &SourceFile, start: u64, mut buffer: Buffer, last: bool) -> Result<ReadSpan, Status> {
@@ -315,6 +383,31 @@ fn read_back(file: &File, start: u64, len: u64) -> Result<Hashed, Status> {
         done += step as u64;
     }
     Ok(hasher.finish())
+}
+
+/// Reads bytes that start and end with blocks, and writes them at the same place elsewhere.
+fn copy(from: &File, to: Option<&File>, range: Range<u64>) -> Result<Vec<Copied>, Status> {
+    let mut buffer = vec![0; READ_BACK];
+    let mut blocks = Vec::new();
+    let mut start = range.start;
+    while start < range.end {
+        let end = range.end.min(start.saturating_add(BLOCK_LEN));
+        let mut hasher = PieceHasher::new(start);
+        let mut at = start;
+        while at < end {
+            let step = usize::try_from(end - at).unwrap_or(READ_BACK).min(READ_BACK);
+            let bytes = buffer.get_mut(..step).unwrap_or_default();
+            read_exact_at(from, bytes, at).map_err(|error| status_of(&error))?;
+            hasher.update(bytes);
+            if let Some(to) = to {
+                write_all_at(to, bytes, at).map_err(|error| status_of(&error))?;
+            }
+            at += step as u64;
+        }
+        blocks.push(Copied { start, len: end - start, hashed: hasher.finish() });
+        start = end;
+    }
+    Ok(blocks)
 }
 
 impl fmt::Debug for Sink {

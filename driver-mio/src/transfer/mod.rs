@@ -1,13 +1,16 @@
 //! Bodies on their way between files and the endpoint.
 
+mod basing;
 mod buffers;
 mod checks;
 mod collecting;
 mod job;
+mod known;
 mod outbox;
 mod pouring;
 mod receivers;
 mod receiving;
+mod recording;
 mod senders;
 mod sending;
 mod stage;
@@ -15,7 +18,11 @@ mod streaming;
 #[cfg(test)]
 mod tests;
 
-use gannet_protocol::{BodyId, FileDone, Hash, Meta, Note, Source, Status, Unread, Write};
+use std::ops::Range;
+
+use gannet_protocol::{
+    BodyId, FileDone, Hash, Held, Instant, Meta, Note, Source, Status, Unread, Write,
+};
 
 use self::{
     collecting::Collectors,
@@ -26,7 +33,7 @@ use self::{
     senders::Senders,
     streaming::Streams,
 };
-use crate::files::{Partial, SourceFile};
+use crate::files::{Durability, Partial, SourceFile};
 
 pub(crate) use job::{Done, Job, Sink, Stream};
 
@@ -94,6 +101,28 @@ pub(crate) enum Output {
         /// What to say of it.
         note: Note,
     },
+    /// For [`gannet_protocol::Session::skip`]: the receiver of a body has these bytes.
+    Skip {
+        /// Which body.
+        body: BodyId,
+        /// Which bytes.
+        range: Range<u64>,
+    },
+    /// For [`gannet_protocol::Session::keep`]: these bytes of a body that is received are here.
+    Keep {
+        /// Which body.
+        body: BodyId,
+        /// Which bytes.
+        range: Range<u64>,
+    },
+    /// For [`gannet_protocol::Session::held`]: what is here of a body that is received, or what was wrong. Not all senders want to
+    /// know the former.
+    Held {
+        /// Which body.
+        body: BodyId,
+        /// What.
+        held: Held,
+    },
     /// A body that is sent was read to its end; this is its content's hash.
     Read {
         /// Which body.
@@ -109,6 +138,8 @@ pub(crate) enum Output {
         len: u64,
         /// The BLAKE3 hash of its content.
         hash: Hash,
+        /// Bytes of it that were there before.
+        kept: u64,
     },
     /// A body that was received into memory is verified.
     Collected {
@@ -117,8 +148,8 @@ pub(crate) enum Output {
         /// Its content.
         bytes: Vec<u8>,
     },
-    /// A body cannot be sent or received: for [`gannet_protocol::Session::fail`]. Nothing else follows of it, and nothing is left of its
-    /// partial file once the jobs have run.
+    /// A body cannot be sent or received: for [`gannet_protocol::Session::fail`]. Nothing else follows of it; once the jobs have run,
+    /// nothing is left of its partial file but what can be gone on with.
     Failed {
         /// Which body.
         body: BodyId,
@@ -133,6 +164,11 @@ impl Transfers {
         Self::with_limits(&Limits::default())
     }
 
+    /// Settles what files survive once they are stored.
+    pub(crate) fn set_durability(&mut self, durability: Durability) {
+        self.out.durability = durability;
+    }
+
     fn with_limits(limits: &Limits) -> Self {
         Self {
             senders: Senders::new(limits),
@@ -145,9 +181,17 @@ impl Transfers {
         }
     }
 
-    /// Starts to send a file.
-    pub(crate) fn send_file(&mut self, body: BodyId, file: SourceFile) {
-        self.senders.add(body, file, &mut self.out);
+    /// Starts to send a file. `is_awaited` says whether its receiver may say what the groups hash to that it has.
+    pub(crate) fn send_file(&mut self, body: BodyId, file: SourceFile, is_awaited: bool) {
+        self.senders.add(body, file, is_awaited, &mut self.out);
+    }
+
+    /// Takes what the receiver of a body says of what it has.
+    pub(crate) fn held(&mut self, body: BodyId, held: Held) {
+        if let Held::Again(index) = held {
+            self.streams.again(body, index, &mut self.out);
+        }
+        self.senders.held(body, held, &mut self.out);
     }
 
     /// Starts to send what can be read once, such as a [`crate::files::Listing`], as a body of open length.
@@ -167,9 +211,9 @@ impl Transfers {
     }
 
     /// Tells where the file that is received goes, or why it cannot be written.
-    pub(crate) fn open(&mut self, body: BodyId, partial: Result<Partial, Status>) {
-        if let Some(partial) = self.receivers.open(body, partial, &mut self.out) {
-            self.out.job(body, Work::Discard { partial });
+    pub(crate) fn open(&mut self, now: Instant, body: BodyId, partial: Result<Partial, Status>) {
+        if let Some(partial) = self.receivers.open(body, partial, now, &mut self.out) {
+            self.out.job(body, Work::Discard { partial, verified: Vec::new() });
         }
     }
 
@@ -195,13 +239,13 @@ impl Transfers {
     }
 
     /// Takes what the sender says of a body that is received.
-    pub(crate) fn note(&mut self, body: BodyId, note: Note) {
+    pub(crate) fn note(&mut self, now: Instant, body: BodyId, note: Note) {
         if self.collectors.knows(body) {
             self.collectors.note(body, note, &mut self.out);
         } else if self.pourings.knows(body) {
             self.pourings.note(body, note, &mut self.out);
         } else {
-            self.receivers.note(body, note, &mut self.out);
+            self.receivers.note(body, note, now, &mut self.out);
         }
     }
 
@@ -212,8 +256,8 @@ impl Transfers {
         sent.or_else(received).or_else(|| self.pourings.progress(body))
     }
 
-    /// Ends a body in whatever state it is: its memory is free, its partial file will be removed. Its writes' tickets are
-    /// given back.
+    /// Ends a body in whatever state it is: its memory is free, and of its partial file is left what can be gone on with. Its
+    /// writes' tickets are given back.
     pub(crate) fn forget(&mut self, body: BodyId) {
         self.senders.forget(body, &mut self.out);
         self.streams.forget(body, &mut self.out);
@@ -223,7 +267,7 @@ impl Transfers {
     }
 
     /// Takes the result of a job.
-    pub(crate) fn handle_done(&mut self, done: Done) {
+    pub(crate) fn handle_done(&mut self, now: Instant, done: Done) {
         let Done { body, outcome } = done;
         let out = &mut self.out;
         match outcome {
@@ -231,9 +275,13 @@ impl Transfers {
                 self.senders.on_done(body, outcome, out);
             }
             Outcome::Produced(produced) => self.streams.on_done(body, produced, out),
-            Outcome::Written { .. } | Outcome::PiecesWritten { .. } | Outcome::Published(_) => {
-                self.receivers.on_done(body, &outcome, out);
-            }
+            Outcome::Written { .. }
+            | Outcome::PiecesWritten { .. }
+            | Outcome::Recorded
+            | Outcome::BaseHashed { .. }
+            | Outcome::Copied { .. }
+            | Outcome::Synced(_) => self.receivers.on_done(body, &outcome, now, out),
+            Outcome::Published(published) => self.receivers.on_published(published, out),
             Outcome::Poured(poured) => self.pourings.on_done(body, poured, out),
             Outcome::Drained(drained) => self.pourings.on_drained(body, drained, out),
             Outcome::Hashed { .. } => self.collectors.on_done(body, outcome, out),

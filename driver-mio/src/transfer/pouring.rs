@@ -180,7 +180,7 @@ impl Pouring {
 
     fn note(&mut self, note: Note) -> Result<(), Status> {
         match note {
-            Note::Group { index, hash } => self.checks.expect(index, hash),
+            Note::Group { index, hash } => self.checks.expect(index, hash)?.is_right(),
             Note::Hole { .. } => Err(Status::Unsupported),
             Note::End(end) if !end.stable || end.identity != self.meta.identity => {
                 Err(Status::Changed)
@@ -199,7 +199,7 @@ impl Pouring {
     /// Takes the end of a body of open length.
     fn settle_len(&mut self, end: End) -> Result<(), Status> {
         self.end = Some(end);
-        self.checks.end(end.len)?;
+        self.checks.end(end.len).is_right()?;
         let beyond = self.blocks.keys().next_back().is_some_and(|&last| self.block_len(last) == 0);
         if beyond || self.arrived > end.len {
             return Err(Status::Corrupt);
@@ -264,7 +264,7 @@ impl Pouring {
         self.sink = Some(poured.sink);
         for (start, len, hashed) in poured.pieces {
             self.held = self.held.saturating_sub(len);
-            self.checks.add(start, len, hashed)?;
+            self.checks.add(start, len, hashed).is_right()?;
         }
         Ok(())
     }
@@ -272,7 +272,7 @@ impl Pouring {
     fn finish(&mut self, out: &mut Outbox) {
         if let (Some(end), Some(hash)) = (self.end, self.checks.root()) {
             self.end_all(out);
-            out.tell(Output::Stored { body: self.body, len: end.len, hash });
+            out.tell(Output::Stored { body: self.body, len: end.len, hash, kept: 0 });
         }
     }
 

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use gannet_protocol::{BodyId, Meta, Note, Status, Write};
+use gannet_protocol::{BodyId, Instant, Meta, Note, Status, Write};
 
 use super::{
     Limits,
     buffers::{Buffer, Pool},
-    job::Outcome,
+    job::{Outcome, Published},
     outbox::Outbox,
     receiving::{Accounts, Receiving},
 };
@@ -45,7 +45,7 @@ impl Receivers {
     }
 
     pub(super) fn progress(&self, body: BodyId) -> Option<u64> {
-        self.receiving.get(&body).map(Receiving::arrived)
+        self.receiving.get(&body).map(Receiving::progress)
     }
 
     /// Takes the partial file of a body, or the reason that there is none. Gives the file back if the body is not known.
@@ -53,12 +53,13 @@ impl Receivers {
         &mut self,
         body: BodyId,
         partial: Result<Partial, Status>,
+        now: Instant,
         out: &mut Outbox,
     ) -> Option<Partial> {
         let Some(receiving) = self.receiving.get_mut(&body) else { return partial.ok() };
         match partial {
             Ok(partial) => {
-                receiving.open(partial, &self.accounts, out);
+                receiving.open(partial, now, &self.accounts, out);
                 self.unsettled.push(body);
             }
             Err(status) => receiving.fail(status, out),
@@ -71,7 +72,9 @@ impl Receivers {
         let (body, offset) = (write.body, write.offset);
         self.now += 1;
         let lacking = match self.receiving.get(&body) {
-            Some(receiving) if !receiving.is_over() => receiving.lacks_block(offset),
+            Some(receiving) if !receiving.is_over() && !receiving.is_kept(offset) => {
+                receiving.lacks_block(offset)
+            }
             _ => return out.settle(write.ticket),
         };
         if lacking.is_some() && write.fresh == 0 {
@@ -107,9 +110,10 @@ impl Receivers {
         self.memory.take_beyond(len, self.overdraft)
     }
 
-    pub(super) fn note(&mut self, body: BodyId, note: Note, out: &mut Outbox) {
+    pub(super) fn note(&mut self, body: BodyId, note: Note, now: Instant, out: &mut Outbox) {
         if let Some(receiving) = self.receiving.get_mut(&body) {
             receiving.note(note, &self.accounts, out);
+            receiving.record(now, out);
         }
     }
 
@@ -131,18 +135,38 @@ impl Receivers {
         [self.memory.used(), self.accounts.loose.used(), self.accounts.backlog.used()]
     }
 
-    pub(super) fn on_done(&mut self, body: BodyId, outcome: &Outcome, out: &mut Outbox) {
+    /// Takes note that files are in place.
+    pub(super) fn on_published(&mut self, published: Published, out: &mut Outbox) {
+        out.on_published(&published);
+        for (body, result) in published.files {
+            if let Some(receiving) = self.receiving.get_mut(&body) {
+                receiving.on_published(result, out);
+            }
+        }
+    }
+
+    pub(super) fn on_done(
+        &mut self,
+        body: BodyId,
+        outcome: &Outcome,
+        now: Instant,
+        out: &mut Outbox,
+    ) {
         let Some(receiving) = self.receiving.get_mut(&body) else { return };
-        match *outcome {
-            Outcome::Written { start, len, hashed } => {
+        match outcome {
+            &Outcome::Written { start, len, hashed } => {
                 receiving.on_written(start, len, hashed, out);
             }
-            Outcome::PiecesWritten { start, written } => {
+            &Outcome::PiecesWritten { start, written } => {
                 receiving.on_pieces_written(start, written, &self.accounts, out);
             }
-            Outcome::Published(published) => receiving.on_published(published, out),
+            Outcome::Recorded => receiving.on_recorded(),
+            Outcome::Synced(synced) => receiving.on_synced(*synced, out),
+            &Outcome::BaseHashed { index, hash } => receiving.on_base_hashed(index, hash, out),
+            Outcome::Copied { index, copied } => receiving.on_copied(*index, copied, out),
             _ => {}
         }
+        receiving.record(now, out);
     }
 
     pub(super) fn forget(&mut self, body: BodyId, out: &mut Outbox) {

@@ -1,20 +1,30 @@
 //! A file that is received.
 
-use std::{collections::BTreeMap, mem};
+mod here;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
 
 use gannet_protocol::{
-    BLOCK_LEN, BodyId, BodyLen, End, Hash, MAX_BODY, Meta, Note, Status, Ticket, Write,
+    BLOCK_LEN, BodyId, BodyLen, End, Hash, Instant, MAX_BODY, Meta, Note, Status, Ticket, Write,
 };
 
 use super::{
     Output,
+    basing::Basing,
     buffers::{BLOCK, Buffer, Pool},
     checks::Checks,
     job::Work,
     outbox::Outbox,
+    recording::Recording,
     stage::{Block, Means},
 };
-use crate::{files::Partial, hash::Hashed};
+use crate::{
+    files::{Partial, Whole},
+    hash::Hashed,
+};
 
 /// Most blocks that are not whole. Every loss leaves one for as long as it takes to repair it, so this allows for 4 GiB to be
 /// sent in that time; a hostile sender can make us remember as many blocks.
@@ -33,6 +43,14 @@ pub(super) struct Receiving {
     /// What was not told to the sender yet.
     ticket: Option<Ticket>,
     checks: Checks,
+    /// Bytes that were there before.
+    kept: u64,
+    recording: Option<Recording>,
+    basing: Option<Basing>,
+    /// Groups that an earlier transfer had verified.
+    was_kept: BTreeSet<u64>,
+    /// How often groups had to come again.
+    again: BTreeMap<u64, u8>,
     end: Option<End>,
 }
 
@@ -42,12 +60,16 @@ enum State {
     Opening,
     Open(Partial),
     /// It is whole and verified, and its partial file is being put in place.
-    Publishing {
-        len: u64,
-        hash: Hash,
-    },
+    Publishing(Stored),
     /// It is in place, or failed.
     Over,
+}
+
+/// What is told of a file that is in place.
+#[derive(Clone, Copy, Debug)]
+struct Stored {
+    len: u64,
+    hash: Hash,
 }
 
 /// The accounts that all files that are received share.
@@ -70,13 +92,29 @@ impl Receiving {
             arrived: 0,
             ticket: None,
             checks: Checks::new(meta.len),
+            kept: 0,
+            recording: None,
+            basing: None,
+            was_kept: BTreeSet::new(),
+            again: BTreeMap::new(),
             end: None,
         }
     }
 
-    /// Bytes that came.
-    pub(super) fn arrived(&self) -> u64 {
-        self.arrived
+    /// Bytes that came, or were there before.
+    pub(super) fn progress(&self) -> u64 {
+        let all = self.arrived.saturating_add(self.kept);
+        match self.meta.len {
+            // Some may have come before it was known that they are here.
+            BodyLen::Known(len) => all.min(len),
+            BodyLen::Open => all,
+        }
+    }
+
+    /// Whether the bytes at `offset` were there before, and have to stay.
+    pub(super) fn is_kept(&self, offset: u64) -> bool {
+        self.checks.is_kept(offset)
+            || self.basing.as_ref().is_some_and(|base| base.is_taken(offset))
     }
 
     /// Whether nothing more can come of it.
@@ -152,11 +190,29 @@ impl Receiving {
         }
     }
 
-    /// Takes the partial file to write to.
-    pub(super) fn open(&mut self, partial: Partial, accounts: &Accounts, out: &mut Outbox) {
-        match self.state {
-            State::Opening => self.state = State::Open(partial),
-            _ => return out.job(self.body, Work::Discard { partial }),
+    /// Takes the partial file to write to, and what is in it.
+    pub(super) fn open(
+        &mut self,
+        mut partial: Partial,
+        now: Instant,
+        accounts: &Accounts,
+        out: &mut Outbox,
+    ) {
+        if !matches!(self.state, State::Opening) {
+            return out.job(self.body, Work::Discard { partial, verified: Vec::new() });
+        }
+        self.recording = Recording::of(&partial, self.meta.len.group_len(), now);
+        self.take_kept(&mut partial, out);
+        self.state = State::Open(partial);
+        if let Some(basing) = &self.basing {
+            basing.begin(self.body, out);
+            basing.groups().for_each(|index| self.take_from_base(index, out));
+        }
+        while let Some(index) = self.checks.wrongly_kept() {
+            self.want_again(index, out);
+        }
+        if self.is_over() {
+            return;
         }
         let means = means(&self.state, accounts);
         for (_, block) in self.blocks.values_mut() {
@@ -191,7 +247,7 @@ impl Receiving {
     pub(super) fn note(&mut self, note: Note, accounts: &Accounts, out: &mut Outbox) {
         let taken = match note {
             _ if self.is_over() => return,
-            Note::Group { index, hash } => self.checks.expect(index, hash),
+            Note::Group { index, hash } => self.take_group(index, hash, out),
             Note::Hole { .. } => Err(Status::Unsupported),
             Note::End(end) => self.take_end(end, accounts, out),
         };
@@ -199,6 +255,13 @@ impl Receiving {
             Ok(()) => self.publish_if_whole(out),
             Err(status) => self.fail(status, out),
         }
+    }
+
+    fn take_group(&mut self, index: u64, hash: Hash, out: &mut Outbox) -> Result<(), Status> {
+        let verdict = self.checks.expect(index, hash)?;
+        self.judge(verdict, out);
+        self.take_from_base(index, out);
+        Ok(())
     }
 
     fn take_end(&mut self, end: End, accounts: &Accounts, out: &mut Outbox) -> Result<(), Status> {
@@ -216,7 +279,8 @@ impl Receiving {
             _ => self.end = Some(end),
         }
         if self.meta.len == BodyLen::Open {
-            self.checks.end(end.len)?;
+            let verdict = self.checks.end(end.len);
+            self.judge(verdict, out);
             let index = end.len / BLOCK_LEN;
             if let Some((_, block)) = self.blocks.get_mut(&index) {
                 block.settle_len(end.len % BLOCK_LEN);
@@ -240,8 +304,14 @@ impl Receiving {
             return;
         }
         self.blocks.remove(&(start / BLOCK_LEN));
-        match hashed.and_then(|hashed| self.checks.add(start, len, hashed)) {
-            Ok(()) => self.publish_if_whole(out),
+        match hashed {
+            // It came before it was known that it is here.
+            Ok(_) if self.is_kept(start) => {}
+            Ok(hashed) => {
+                let verdict = self.checks.add(start, len, hashed);
+                self.judge(verdict, out);
+                self.publish_if_whole(out);
+            }
             Err(status) => self.fail(status, out),
         }
     }
@@ -271,20 +341,22 @@ impl Receiving {
         if !matches!(self.state, State::Open(_)) {
             return;
         }
-        let publishing = State::Publishing { len: end.len, hash };
+        let publishing = State::Publishing(Stored { len: end.len, hash });
         if let State::Open(partial) = mem::replace(&mut self.state, publishing) {
+            self.recording = None;
             let (mode, modified) = (self.meta.mode, self.meta.modified);
-            out.job(self.body, Work::Publish { partial, mode, modified });
+            out.publish(self.body, Whole { partial, mode, modified }, end.len);
         }
     }
 
     /// Takes note that the file is in place.
     pub(super) fn on_published(&mut self, published: Result<(), Status>, out: &mut Outbox) {
-        let State::Publishing { len, hash } = self.state else { return };
+        let State::Publishing(Stored { len, hash }) = self.state else { return };
         match published {
             Ok(()) => {
                 self.state = State::Over;
-                out.tell(Output::Stored { body: self.body, len, hash });
+                let (body, kept) = (self.body, self.kept);
+                out.tell(Output::Stored { body, len, hash, kept });
             }
             Err(status) => self.fail(status, out),
         }
@@ -300,8 +372,10 @@ impl Receiving {
 
     /// Lets go of all that it holds.
     pub(super) fn end_all(&mut self, out: &mut Outbox) {
+        let verified = self.recording.take().map(|mut recording| recording.take());
         if let State::Open(partial) = mem::replace(&mut self.state, State::Over) {
-            out.job(self.body, Work::Discard { partial });
+            let verified = verified.unwrap_or_default();
+            out.job(self.body, Work::Discard { partial, verified });
         }
         self.blocks.clear();
         self.settle(out);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use gannet_protocol::{BodyId, Unread};
+use gannet_protocol::{BodyId, Held, Unread};
 
 use super::{
     Limits,
@@ -45,9 +45,24 @@ impl Senders {
         }
     }
 
-    pub(super) fn add(&mut self, body: BodyId, file: SourceFile, out: &mut Outbox) {
-        self.sending.insert(body, Sending::new(body, file, out));
+    pub(super) fn add(
+        &mut self,
+        body: BodyId,
+        file: SourceFile,
+        is_awaited: bool,
+        out: &mut Outbox,
+    ) {
+        self.sending.insert(body, Sending::new(body, file, is_awaited, out));
         self.pump(body, out);
+    }
+
+    /// Takes what the receiver of a body says of what it has.
+    pub(super) fn held(&mut self, body: BodyId, held: Held, out: &mut Outbox) {
+        if let Some(sending) = self.sending.get_mut(&body) {
+            sending.held(held, out);
+            self.pump(body, out);
+            self.serve(out);
+        }
     }
 
     pub(super) fn progress(&self, body: BodyId) -> Option<u64> {

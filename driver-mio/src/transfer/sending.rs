@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
-use gannet_protocol::{BLOCK_LEN, BodyId, End, Note, Status, Unread};
+use gannet_protocol::{BLOCK_LEN, BodyId, BodyLen, End, Held, Note, Status, Unread};
 
 use super::{
     Output,
     buffers::Buffer,
     job::{ReadSpan, Work},
+    known::Known,
     outbox::Outbox,
 };
 use crate::{files::SourceFile, hash::HashTree};
@@ -50,6 +51,9 @@ pub(super) struct Sending {
     /// Whether it stands in the queue for memory.
     pub(super) is_queued: bool,
     tree: HashTree,
+    known: Known,
+    /// Whether the end was told, or is being looked at.
+    is_ended: bool,
     /// Why it failed.
     failed: Option<Status>,
 }
@@ -82,10 +86,11 @@ impl Need {
 }
 
 impl Sending {
-    /// Starts at the beginning. An empty file is at its end at once.
-    pub(super) fn new(body: BodyId, file: SourceFile, out: &mut Outbox) -> Self {
+    /// Starts at the beginning. An empty file is at its end at once. `is_awaited` says whether the receiver may say what its groups
+    /// hash to.
+    pub(super) fn new(body: BodyId, file: SourceFile, is_awaited: bool, out: &mut Outbox) -> Self {
         let (len, meta) = (file.len(), file.meta());
-        let sending = Self {
+        let mut sending = Self {
             body,
             file: Arc::new(file),
             len,
@@ -99,6 +104,8 @@ impl Sending {
             awaited: None,
             is_queued: false,
             tree: HashTree::new(meta.len),
+            known: Known::new(len, is_awaited),
+            is_ended: false,
             failed: None,
         };
         if len == 0 {
@@ -119,6 +126,12 @@ impl Sending {
         }
         let end = offset.saturating_add(buf.len() as u64);
         self.asked = self.asked.max(end.min(self.len));
+        if let Some(end) = self.known.undecided(offset) {
+            // All of the group has to be read.
+            self.asked = self.asked.max(end);
+            self.awaited.get_or_insert(offset..offset);
+            return Err(Unread::Pending);
+        }
         if self.copy(offset, buf, now).is_some() {
             return Ok(());
         }
@@ -239,16 +252,19 @@ impl Sending {
     /// Starts the read that it needs.
     pub(super) fn start(&mut self, need: Need, buffer: Buffer, now: u64) -> Work {
         let Need { start, len, is_urgent } = need;
-        let span = Span { len, buffer: None, touched: now, is_needed: is_urgent };
+        // What is only read to see whether it has to be sent is not waited for itself.
+        let is_needed = is_urgent && self.known.undecided(start).is_none();
+        let span = Span { len, buffer: None, touched: now, is_needed };
         self.spans.insert(start, span);
         self.held += len;
         let file = Arc::clone(&self.file);
         if start < self.next {
             return Work::ReadAgain { file, start, buffer };
         }
-        self.next += len;
+        self.next = self.known.next_to_read(self.next + len);
         self.first_reads += 1;
         let last = self.next == self.len && self.first_reads == 1;
+        self.is_ended |= last;
         Work::Read { file, start, buffer, last }
     }
 
@@ -267,15 +283,72 @@ impl Sending {
         };
         let group = self.tree.insert(start, buffer.len() as u64, hashed);
         if let Some(group) = group {
+            self.tree.settle(group.index);
             out.note(self.body, Note::Group { index: group.index, hash: group.hash });
+            if let Some(same) = self.known.settle(group.index, group.hash) {
+                self.skip(same.clone(), out);
+                out.tell(Output::Skip { body: self.body, range: same });
+            }
         }
         self.keep(start, buffer, now, out);
         match end {
             Some(end) => self.tell_end(end, out),
-            None if self.next == self.len && self.first_reads == 0 => {
-                out.job(self.body, Work::End { file: Arc::clone(&self.file) });
+            None => self.end_if_read(out),
+        }
+    }
+
+    /// Looks at the file's end, once all of it was read that has to be.
+    fn end_if_read(&mut self, out: &mut Outbox) {
+        if self.next == self.len && self.first_reads == 0 && !self.is_ended {
+            self.is_ended = true;
+            out.job(self.body, Work::End { file: Arc::clone(&self.file) });
+        }
+    }
+
+    /// Takes what the receiver says of what it has.
+    pub(super) fn held(&mut self, held: Held, out: &mut Outbox) {
+        match held {
+            Held::Groups(have) => {
+                self.known.conclude();
+                for range in have.groups.bytes(BodyLen::Known(self.len)) {
+                    self.skip(range, out);
+                }
             }
-            None => {}
+            Held::Hashes { first, hashes } => {
+                for (index, hash) in (first..).zip(hashes) {
+                    if let Some(same) = self.known.claim(index, hash) {
+                        self.skip(same.clone(), out);
+                        out.tell(Output::Skip { body: self.body, range: same });
+                    }
+                }
+            }
+            Held::Nothing => self.known.conclude(),
+            Held::Again(index) => {
+                let range = self.known.range(index);
+                self.known.want(&range);
+                self.released = self.released.min(range.start);
+            }
+        }
+        self.wake(out);
+    }
+
+    /// Lets go of what the receiver has.
+    fn skip(&mut self, range: Range<u64>, out: &mut Outbox) {
+        let starts: Vec<u64> = self.spans.range(range.clone()).map(|(start, _)| *start).collect();
+        for start in starts {
+            if self.spans.get(&start).is_some_and(|span| span.buffer.is_some()) {
+                self.drop_span(start);
+            }
+        }
+        self.known.skip(range);
+        self.next = self.known.next_to_read(self.next);
+        self.end_if_read(out);
+    }
+
+    /// Has what was asked for in vain be asked for again: it may be here, or not be needed any more.
+    fn wake(&mut self, out: &mut Outbox) {
+        if self.awaited.take().is_some() {
+            out.readable(self.body);
         }
     }
 
@@ -317,7 +390,8 @@ impl Sending {
         }
     }
 
-    fn tell_end(&self, end: End, out: &mut Outbox) {
+    fn tell_end(&mut self, end: End, out: &mut Outbox) {
+        self.is_ended = true;
         out.note(self.body, Note::End(end));
         if let Some(hash) = self.tree.root() {
             out.tell(Output::Read { body: self.body, hash });

@@ -97,6 +97,14 @@ impl Streams {
         self.let_in(out);
     }
 
+    /// The receiver wants a group again: if it was let go of, it cannot be read again.
+    pub(super) fn again(&mut self, body: BodyId, index: u64, out: &mut Outbox) {
+        let start = index.saturating_mul(BodyLen::Open.group_len());
+        if self.streaming.get(&body).is_some_and(|streaming| start < streaming.start) {
+            out.fail(body, Status::Corrupt);
+        }
+    }
+
     pub(super) fn forget(&mut self, body: BodyId, out: &mut Outbox) {
         if self.streaming.remove(&body).is_some() {
             self.let_in(out);
@@ -219,14 +227,10 @@ impl Streaming {
 
     fn keep(&mut self, body: BodyId, produced: Produced, out: &mut Outbox) {
         let Produced { stream, bytes, hashed, is_end } = produced;
-        let say = |group: Option<GroupHash>, out: &mut Outbox| {
-            if let Some(GroupHash { index, hash }) = group {
-                out.note(body, Note::Group { index, hash });
-            }
-        };
         if let Some(hashed) = hashed {
             let len = bytes.len() as u64;
-            say(self.tree.insert(self.next, len, hashed), out);
+            let group = self.tree.insert(self.next, len, hashed);
+            self.say(body, group, out);
             self.next += len;
             self.spans.push_back(bytes);
         }
@@ -235,11 +239,19 @@ impl Streaming {
             return;
         }
         self.is_ended = true;
-        say(self.tree.end(self.next), out);
+        let group = self.tree.end(self.next);
+        self.say(body, group, out);
         let end = End { len: self.next, identity: Identity::default(), stable: true };
         out.note(body, Note::End(end));
         if let Some(hash) = self.tree.root() {
             out.tell(Output::Read { body, hash });
+        }
+    }
+
+    fn say(&mut self, body: BodyId, group: Option<GroupHash>, out: &mut Outbox) {
+        if let Some(GroupHash { index, hash }) = group {
+            self.tree.settle(index);
+            out.note(body, Note::Group { index, hash });
         }
     }
 

@@ -308,7 +308,7 @@ fn a_line_taken_out_ends_what_runs() {
     assert!(is_refused(gone));
     assert_eq!(status(lowered), Some(Status::Denied));
     drop(clients);
-    assert_eq!(world.names_here(), [""; 0]);
+    assert_eq!(world.whole_here(), [""; 0]);
 }
 
 /// What runs keeps to a lowered line: a `drop` replaces nothing, and `max=` bounds what is on its way.

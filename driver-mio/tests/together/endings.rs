@@ -1,10 +1,11 @@
 //! How servers and clients end, politely and not.
 
-use std::{fs, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
 use gannet_driver_mio::{
     client::{Client, Failure, Job, Transferred},
     netem::{LinkConfig, Relay},
+    partials,
 };
 use gannet_protocol::{CloseCode, CloseReason, Status};
 
@@ -61,7 +62,7 @@ fn an_exit_is_refused_while_others_transfers_run_unless_it_insists() {
     world.join();
     assert!(matches!(finish(job), Err(Failure::Lost(_))));
     drop(other);
-    assert_eq!(world.names_here(), [""; 0]);
+    assert_eq!(world.whole_here(), [""; 0]);
 }
 
 #[test]
@@ -97,7 +98,7 @@ fn a_second_stop_ends_at_once() {
 }
 
 #[test]
-fn an_abort_leaves_no_partial_file_on_either_side() {
+fn an_abort_leaves_only_what_can_be_gone_on_with_on_either_side() {
     let world = World::new();
     let client = world.client();
     let get = endless_get(&world, &client);
@@ -107,14 +108,19 @@ fn an_abort_leaves_no_partial_file_on_either_side() {
         std::thread::yield_now();
     }
     client.abort();
-    assert_eq!(world.names_here(), ["source"]);
+    assert_eq!(world.whole_here(), ["source"]);
+    let left = |dir: &PathBuf| partials::find(dir).unwrap();
+    let (here, there) = (left(&world.here("")), world.there(""));
+    assert!(here.iter().all(|left| left.kept > 0 && !left.in_use), "{here:?}");
     assert!(finish(get).is_err() && finish(put).is_err());
     // The server hears of it, and serves the next one.
     let other = world.client();
     finish(other.list(None)).unwrap();
-    while world.names_there() != ["endless"] {
+    while left(&there).iter().any(|left| left.in_use) {
         std::thread::sleep(Duration::from_millis(5));
     }
+    assert_eq!(world.whole_there(), ["endless"]);
+    assert!(left(&there).iter().all(|left| left.kept > 0));
 }
 
 /// Nobody answers any more, and the host says so.
@@ -129,7 +135,7 @@ fn a_server_that_is_gone_is_noticed_by_its_host() {
     assert!(lost.refused && matches!(lost.reason, CloseReason::Silence(_)), "{lost:?}");
     assert_eq!(client.lost(), Some(lost));
     drop(client);
-    assert_eq!(world.names_here(), [""; 0]);
+    assert_eq!(world.whole_here(), [""; 0]);
 }
 
 /// A client that says nothing any more, and left more requests behind than it may have run at a time.

@@ -6,6 +6,7 @@ mod clients;
 mod confined;
 mod connecting;
 mod endings;
+mod keeping;
 mod logging;
 mod refusals;
 mod streams;

@@ -143,7 +143,7 @@ fn become_nobody() {
 }
 
 #[test]
-fn a_cancelled_job_leaves_nothing() {
+fn a_cancelled_job_leaves_only_what_can_be_gone_on_with() {
     let world = World::new();
     fs::File::create(world.there("file")).unwrap().set_len(4 << 30).unwrap();
     let client = world.client();
@@ -156,5 +156,5 @@ fn a_cancelled_job_leaves_nothing() {
     let other = finish(client.list(None)).unwrap();
     assert_eq!(other.len(), 1, "the connection lives on");
     drop(client);
-    assert_eq!(world.names_here(), [""; 0]);
+    assert_eq!(world.whole_here(), [""; 0]);
 }

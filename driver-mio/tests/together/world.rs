@@ -129,6 +129,16 @@ impl World {
         names_in(self.shared.path())
     }
 
+    /// The names on the server's side, without what can be gone on with.
+    pub(crate) fn whole_there(&self) -> Vec<String> {
+        without_partials(self.names_there())
+    }
+
+    /// The names on the client's side, without what can be gone on with.
+    pub(crate) fn whole_here(&self) -> Vec<String> {
+        without_partials(self.names_here())
+    }
+
     /// Every name on the client's side, those of partial files too.
     pub(crate) fn names_here(&self) -> Vec<String> {
         names_in(self.here.path())
@@ -152,6 +162,11 @@ pub(crate) fn names_in(dir: &Path) -> Vec<String> {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
+    names
+}
+
+fn without_partials(mut names: Vec<String>) -> Vec<String> {
+    names.retain(|name| !name.starts_with(".gannet-"));
     names
 }
 

@@ -47,7 +47,7 @@ fn a_wrong_listing_is_refused() {
 
     rig.transfers.receive_memory(body(3));
     rig.write_all(body(3), &content, 9000);
-    rig.transfers.note(body(3), end_of(&content));
+    rig.transfers.note(rig.now, body(3), end_of(&content));
     rig.run_all();
     assert_eq!(rig.failure(body(3)), Some(Status::Corrupt), "its hashes were never told");
     assert_eq!(rig.settled, 140_001);

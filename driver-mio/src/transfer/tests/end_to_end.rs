@@ -100,7 +100,11 @@ impl Ends {
         let (mut is_new, mut over) = (false, 0);
         while let Some((is_senders, done)) = self.disk.try_recv() {
             is_new = true;
-            if is_senders { self.sender.handle_done(done) } else { self.receiver.handle_done(done) }
+            if is_senders {
+                self.sender.handle_done(Instant::ZERO, done);
+            } else {
+                self.receiver.handle_done(Instant::ZERO, done);
+            }
         }
         while let Some(output) = self.sender.poll_output() {
             if let Output::Note { body, note } = output {
@@ -109,12 +113,13 @@ impl Ends {
                     Note::End(end) => Note::End(End { identity: IDENTITY, ..end }),
                     group => group,
                 };
-                self.receiver.note(copy.to, note);
+                self.receiver.note(Instant::ZERO, copy.to, note);
             }
         }
         while let Some(output) = self.receiver.poll_output() {
             match output {
                 Output::File(FileDone::Settled(ticket)) => self.settled += ticket.len(),
+                Output::Held { .. } => {}
                 output => {
                     over += 1;
                     self.outputs.push(output);
@@ -137,11 +142,13 @@ pub(super) fn copy(ends: &mut Ends, rig: &Rig, number: u32, from: &str, to: &str
     let source = rig.root.open_source(&Name::parse(from.as_bytes()).unwrap()).unwrap();
     let len = source.len();
     let copy = Copy { from: body(2 * number), to: body(2 * number + 1), len, at: 0 };
-    ends.sender.send_file(copy.from, source);
+    ends.sender.send_file(copy.from, source, false);
     ends.receiver.receive_file(copy.to, &meta(BodyLen::Known(len)));
-    let partial =
-        rig.root.create_partial(&Name::parse(to.as_bytes()).unwrap(), BodyLen::Known(len));
-    ends.receiver.open(copy.to, partial);
+    let partial = rig.root.create_partial(
+        &Placing::Replace(Name::parse(to.as_bytes()).unwrap()),
+        BodyLen::Known(len),
+    );
+    ends.receiver.open(Instant::ZERO, copy.to, partial);
     copy
 }
 

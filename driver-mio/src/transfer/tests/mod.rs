@@ -2,6 +2,7 @@
 
 mod collecting;
 mod end_to_end;
+mod keeping;
 mod pouring;
 mod receiving;
 mod sending;
@@ -11,14 +12,14 @@ mod streaming;
 use std::{fs, path::PathBuf};
 
 use gannet_protocol::{
-    BLOCK_LEN, BodyId, BodyLen, End, FileDone, FileTime, Hash, Identity, Meta, Mode, Name, Note,
-    Status,
+    BLOCK_LEN, BodyId, BodyLen, End, FileDone, FileTime, Hash, Held, Identity, Instant, Meta, Mode,
+    Name, Note, Status,
 };
 use tempfile::TempDir;
 
 use super::{Job, Limits, Output, Stream, Transfers};
 use crate::{
-    files::{Root, SourceFile},
+    files::{Placing, Root, SourceFile},
     hash::{HashTree, hash_piece},
 };
 
@@ -39,11 +40,14 @@ struct Rig {
     transfers: Transfers,
     jobs: Vec<Job>,
     outputs: Vec<Output>,
+    /// What was said to senders of what is here.
+    held: Vec<(BodyId, Held)>,
     /// Bytes whose tickets came back.
     settled: u64,
     /// Bodies that were told to be readable since they were last looked at.
     readable: Vec<BodyId>,
     random: u64,
+    now: Instant,
 }
 
 impl Rig {
@@ -56,9 +60,11 @@ impl Rig {
             transfers: Transfers::with_limits(limits),
             jobs: Vec::new(),
             outputs: Vec::new(),
+            held: Vec::new(),
             settled: 0,
             readable: Vec::new(),
             random: seed | 1,
+            now: Instant::ZERO,
         }
     }
 
@@ -83,8 +89,9 @@ impl Rig {
     }
 
     fn open(&mut self, body: BodyId, name: &str, len: BodyLen) {
-        let partial = self.root.create_partial(&Name::parse(name.as_bytes()).unwrap(), len);
-        self.transfers.open(body, partial);
+        let placing = Placing::Replace(Name::parse(name.as_bytes()).unwrap());
+        let partial = self.root.create_partial(&placing, len);
+        self.transfers.open(self.now, body, partial);
     }
 
     /// Takes what the transfers tell and want.
@@ -93,6 +100,7 @@ impl Rig {
             match output {
                 Output::File(FileDone::Settled(ticket)) => self.settled += ticket.len(),
                 Output::File(FileDone::Readable(body)) => self.readable.push(body),
+                Output::Held { body, held } => self.held.push((body, held)),
                 other => self.outputs.push(other),
             }
         }
@@ -109,9 +117,19 @@ impl Rig {
         }
         let pick = self.random(self.jobs.len());
         let done = self.jobs.swap_remove(pick).run();
-        self.transfers.handle_done(done);
+        self.transfers.handle_done(self.now, done);
         self.drain();
         true
+    }
+
+    /// Runs the jobs that are `wanted`, until there are no more.
+    fn run_some(&mut self, wanted: impl Fn(&Job) -> bool) {
+        self.drain();
+        while let Some(pick) = self.jobs.iter().position(&wanted) {
+            let done = self.jobs.swap_remove(pick).run();
+            self.transfers.handle_done(self.now, done);
+            self.drain();
+        }
     }
 
     fn run_all(&mut self) {
@@ -126,6 +144,19 @@ impl Rig {
         })
     }
 
+    /// The groups of which a body wants the bytes again; asked once.
+    fn wanted_again(&mut self, of: BodyId) -> Vec<u64> {
+        let mut wanted = Vec::new();
+        self.held.retain(|(body, held)| match held {
+            Held::Again(index) if *body == of => {
+                wanted.push(*index);
+                false
+            }
+            _ => true,
+        });
+        wanted
+    }
+
     /// The notes of a body that is sent.
     fn notes(&self, of: BodyId) -> Vec<Note> {
         let notes = self.outputs.iter().filter_map(|output| match output {
@@ -138,7 +169,7 @@ impl Rig {
     /// Length and hash of a file that was stored.
     fn stored(&self, of: BodyId) -> Option<(u64, Hash)> {
         self.outputs.iter().find_map(|output| match output {
-            Output::Stored { body, len, hash } if *body == of => Some((*len, *hash)),
+            Output::Stored { body, len, hash, .. } if *body == of => Some((*len, *hash)),
             _ => None,
         })
     }

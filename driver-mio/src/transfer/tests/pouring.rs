@@ -113,7 +113,7 @@ fn nothing_is_written_before_its_hash_was_told() {
     rig.write_all(body(1), &content, 9000);
     rig.run_all();
     assert!(reader.read().is_empty());
-    rig.transfers.note(body(1), end_of(&content));
+    rig.transfers.note(rig.now, body(1), end_of(&content));
     rig.run_all();
     assert_eq!(rig.failure(body(1)), Some(Status::Corrupt), "its hashes were never told");
 }

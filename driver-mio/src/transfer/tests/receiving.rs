@@ -60,11 +60,34 @@ impl Rig {
         }
     }
 
+    /// The bytes of some groups.
+    pub(super) fn write_groups(&mut self, body: BodyId, content: &[u8], groups: &[u64]) {
+        for chunk in chunks(content.len(), 60_000) {
+            if groups.contains(&(chunk.at as u64 / BLOCK_LEN)) {
+                self.write(body, content, &chunk, chunk.len);
+            }
+        }
+    }
+
+    /// Writes the groups of `content` as often as they are asked for again. Tells how many that were.
+    pub(super) fn write_again(&mut self, body: BodyId, content: &[u8]) -> usize {
+        let mut count = 0;
+        loop {
+            let again = self.wanted_again(body);
+            if again.is_empty() {
+                return count;
+            }
+            count += again.len();
+            self.write_groups(body, content, &again);
+            self.run_all();
+        }
+    }
+
     pub(super) fn note_all(&mut self, body: BodyId, content: &[u8], len: BodyLen) {
         for note in group_notes(content, len) {
-            self.transfers.note(body, note);
+            self.transfers.note(self.now, body, note);
         }
-        self.transfers.note(body, end_of(content));
+        self.transfers.note(self.now, body, end_of(content));
     }
 }
 
@@ -157,7 +180,7 @@ proptest! {
                         rig.write(body, &content, &chunk, fresh);
                     }
                 }
-                Step::Note(note) => rig.transfers.note(body, notes[note]),
+                Step::Note(note) => rig.transfers.note(rig.now, body, notes[note]),
                 Step::Open => rig.open(body, "file", body_len),
                 Step::Run => drop(rig.run_one()),
             }
@@ -194,12 +217,39 @@ proptest! {
         rig.write_all(body, &wrong, 50_000);
         rig.note_all(body, &content, known(&content));
         rig.run_all();
+        prop_assert_eq!(rig.failure(body), None);
+        let all = rig.settled;
+        prop_assert_eq!(rig.write_again(body, &wrong), 3);
         prop_assert_eq!(rig.failure(body), Some(Status::Corrupt));
         prop_assert_eq!(rig.stored(body), None);
-        prop_assert_eq!(rig.settled, len as u64);
+        prop_assert_eq!(all, len as u64);
         let rig = rig.finish([body]);
         prop_assert_eq!(fs::read_to_string(rig.path("file")).unwrap(), "old");
         prop_assert_eq!(rig.files(), 1);
+    }
+}
+
+/// In whatever pieces it is written, also after the end was told.
+#[test]
+fn a_wrong_group_comes_again() {
+    for (limits, is_open) in [(TIGHT, false), (Limits::default(), false), (Limits::default(), true)]
+    {
+        let content = content((2 << 20) + 99, 1);
+        let mut wrong = content.clone();
+        wrong[5] ^= 1;
+        *wrong.last_mut().unwrap() ^= 1;
+        let len = if is_open { BodyLen::Open } else { known(&content) };
+        let mut rig = Rig::new(&limits, 1);
+        rig.transfers.receive_file(body(1), &meta(len));
+        rig.open(body(1), "file", len);
+        rig.write_all(body(1), &wrong, 50_000);
+        rig.note_all(body(1), &content, len);
+        rig.run_all();
+        assert_eq!(rig.stored(body(1)), None);
+        assert_eq!(rig.write_again(body(1), &content), 2);
+        assert_eq!(rig.stored(body(1)), Some((content.len() as u64, hash_of(&content))));
+        let rig = rig.finish([body(1)]);
+        assert!(fs::read(rig.path("file")).unwrap() == content);
     }
 }
 
@@ -208,7 +258,7 @@ fn mode_and_time_travel() {
     let mut rig = Rig::new(&Limits::default(), 1);
     rig.transfers.receive_file(body(1), &meta(BodyLen::Known(0)));
     rig.open(body(1), "file", BodyLen::Known(0));
-    rig.transfers.note(body(1), end_of(&[]));
+    rig.transfers.note(rig.now, body(1), end_of(&[]));
     rig.run_all();
     assert_eq!(rig.stored(body(1)), Some((0, hash_of(&[]))));
     let metadata = fs::metadata(rig.path("file")).unwrap();
@@ -230,10 +280,10 @@ fn a_source_that_changed_is_not_published() {
         rig.open(body(1), "file", known(&content));
         rig.write_all(body(1), &content, 1400);
         for note in group_notes(&content, known(&content)) {
-            rig.transfers.note(body(1), note);
+            rig.transfers.note(rig.now, body(1), note);
         }
         rig.run_all();
-        rig.transfers.note(body(1), Note::End(end));
+        rig.transfers.note(rig.now, body(1), Note::End(end));
         rig.run_all();
         assert_eq!(rig.failure(body(1)), Some(Status::Changed));
         assert_eq!((rig.files(), rig.settled), (0, 5000));
@@ -248,7 +298,7 @@ fn a_file_that_cannot_be_opened_gives_all_tickets_back() {
     rig.write_all(body(1), &content[..2_500_000], 1400);
     rig.drain();
     assert_eq!(rig.settled, 0, "nothing is told before there is a file");
-    rig.transfers.open(body(1), Err(Status::Denied));
+    rig.transfers.open(rig.now, body(1), Err(Status::Denied));
     rig.run_all();
     assert_eq!(rig.failure(body(1)), Some(Status::Denied));
     assert_eq!(rig.settled, 2_500_000);

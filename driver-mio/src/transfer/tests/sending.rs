@@ -68,7 +68,7 @@ proptest! {
         let mut rig = Rig::new(&limits, seed);
         let content = content(len, seed);
         let source = rig.source("file", &content);
-        rig.transfers.send_file(body(1), source);
+        rig.transfers.send_file(body(1), source, false);
         let (mut at, mut released) = (0, 0);
         while at < len {
             let piece = step.min(len - at);
@@ -100,7 +100,7 @@ fn every_transfer_goes_on_when_memory_is_short() {
         let contents: Vec<_> = (0..FILES).map(|i| content(300_000, i.into())).collect();
         for i in 0..FILES {
             let source = rig.source(&format!("file{i}"), &contents[i as usize]);
-            rig.transfers.send_file(body(i), source);
+            rig.transfers.send_file(body(i), source, false);
         }
         let mut at = [0_usize; FILES as usize];
         let mut turns = 0;
@@ -137,7 +137,7 @@ fn bytes_for_the_dead_do_not_keep_out_the_living() {
     let content = content(200_000, 1);
     for i in 0..20 {
         let source = rig.source(&format!("file{i}"), &content);
-        rig.transfers.send_file(body(i), source);
+        rig.transfers.send_file(body(i), source, false);
     }
     for i in 0..19 {
         rig.ask(body(i), &content, 0, 1000);
@@ -156,7 +156,7 @@ fn it_is_told_when_bytes_are_there_and_only_then() {
     let mut rig = Rig::new(&Limits::default(), 1);
     let content = content(3 << 20, 1);
     let source = rig.source("file", &content);
-    rig.transfers.send_file(body(1), source);
+    rig.transfers.send_file(body(1), source, false);
     rig.drain();
     assert_eq!(rig.jobs.len(), 3, "it reads ahead before anyone asks");
     rig.run_one();
@@ -174,7 +174,7 @@ fn a_source_that_changes_is_told() {
     let mut rig = Rig::new(&Limits::default(), 1);
     let source = rig.source("touched", &content);
     let modified = fs::metadata(rig.path("touched")).unwrap().modified().unwrap();
-    rig.transfers.send_file(body(1), source);
+    rig.transfers.send_file(body(1), source, false);
     rig.drain();
     let touched = OpenOptions::new().write(true).open(rig.path("touched")).unwrap();
     touched.set_modified(modified - std::time::Duration::from_secs(1)).unwrap();
@@ -183,7 +183,7 @@ fn a_source_that_changes_is_told() {
     assert!(matches!(end, Some(Note::End(End { stable: false, .. }))));
 
     let source = rig.source("cut", &content);
-    rig.transfers.send_file(body(2), source);
+    rig.transfers.send_file(body(2), source, false);
     OpenOptions::new().write(true).open(rig.path("cut")).unwrap().set_len(10).unwrap();
     rig.run_all();
     assert_eq!(rig.failure(body(2)), Some(Status::Changed));
@@ -200,7 +200,7 @@ fn a_source_that_changes_after_its_end_is_not_read_again() {
     let mut rig = Rig::new(&TIGHT, 1);
     let source = rig.source("file", &content);
     let modified = fs::metadata(rig.path("file")).unwrap().modified().unwrap();
-    rig.transfers.send_file(body(1), source);
+    rig.transfers.send_file(body(1), source, false);
     for at in (0..2 << 20).step_by(MIN_SPAN as usize) {
         rig.fetch(body(1), &content, at, MIN_SPAN as usize);
     }
@@ -221,4 +221,98 @@ fn an_unknown_body_gives_nothing() {
     rig.transfers.release(body(9), 10);
     rig.transfers.forget(body(9));
     assert_eq!(rig.transfers.progress(body(9)), None);
+}
+
+impl Rig {
+    fn skipped(&self) -> Vec<u64> {
+        let skipped = self.outputs.iter().filter_map(|output| match output {
+            Output::Skip { range, .. } => Some(range.start / BLOCK_LEN),
+            _ => None,
+        });
+        skipped.collect()
+    }
+}
+
+/// What the receiver has is not even read.
+#[test]
+fn groups_that_the_receiver_has_are_passed_over() {
+    let content = content((8 << 20) + 5, 1);
+    let mut rig = Rig::new(&Limits::default(), 1);
+    let source = rig.source("file", &content);
+    rig.transfers.send_file(body(1), source, true);
+    let groups = [0..2, 3..7, 8..9].into_iter().collect();
+    rig.transfers.held(body(1), Held::Groups(gannet_protocol::Have { identity: IDENTITY, groups }));
+    for at in [2 << 20, 7 << 20] {
+        let mut read = vec![0; 1000];
+        let offset = at + 500;
+        while rig.transfers.read(body(1), offset as u64, &mut read).is_err() {
+            assert!(rig.run_one());
+        }
+        assert!(read == content[offset..offset + 1000]);
+    }
+    rig.run_all();
+    let notes = rig.notes(body(1));
+    let index = |note: &Note| match note {
+        Note::Group { index, .. } => Some(*index),
+        _ => None,
+    };
+    let mut read: Vec<_> = notes.iter().filter_map(index).collect();
+    read.sort_unstable();
+    // Some were read before it was known that they are there.
+    read.retain(|index| ![0, 1].contains(index));
+    assert_eq!(read, [2, 7]);
+    assert_eq!(notes.iter().filter(|note| **note == end_of_source(&rig, &content)).count(), 1);
+    // It may be wanted all the same.
+    rig.transfers.held(body(1), Held::Again(4));
+    let mut read = vec![0; 1000];
+    while rig.transfers.read(body(1), (4 << 20) + 7, &mut read).is_err() {
+        assert!(rig.run_one());
+    }
+    assert!(read == content[(4 << 20) + 7..][..1000]);
+    rig.finish([body(1)]);
+}
+
+fn end_of_source(rig: &Rig, content: &[u8]) -> Note {
+    let identity = rig.root.open_source(&Name::parse(b"file").unwrap()).unwrap().meta().identity;
+    Note::End(End { len: content.len() as u64, identity, stable: true })
+}
+
+/// With memory for all, and for less than a group.
+#[test]
+fn a_group_whose_hash_the_receiver_told_is_read_before_it_is_sent() {
+    for limits in [Limits::default(), TIGHT] {
+        let content = content(4 << 20, 1);
+        let mut rig = Rig::new(&limits, 1);
+        let source = rig.source("file", &content);
+        rig.transfers.send_file(body(1), source, true);
+        let mut hashes: Vec<Hash> = group_notes(&content, BodyLen::Known(4 << 20))
+            .into_iter()
+            .map(|note| match note {
+                Note::Group { hash, .. } => hash,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        hashes[1] = [7; 32];
+        rig.transfers.held(body(1), Held::Hashes { first: 0, hashes: hashes[..2].to_vec() });
+        rig.transfers.held(body(1), Held::Hashes { first: 2, hashes: hashes[2..].to_vec() });
+        rig.transfers.held(body(1), Held::Nothing);
+        for index in 0..4 {
+            let mut read = vec![0; 1000];
+            let offset = (index << 20) + 100;
+            while !rig.skipped().contains(&index) {
+                if rig.transfers.read(body(1), offset, &mut read).is_ok() {
+                    assert_eq!(index, 1, "only that one is sent");
+                    assert!(read == content[offset as usize..][..1000]);
+                    break;
+                }
+                assert!(rig.run_one(), "it waits for ever");
+            }
+        }
+        rig.run_all();
+        let mut skipped = rig.skipped();
+        skipped.sort_unstable();
+        assert_eq!(skipped, [0, 2, 3]);
+        assert_eq!(rig.notes(body(1)).len(), 5);
+        rig.finish([body(1)]);
+    }
 }

@@ -8,7 +8,10 @@ use super::{
     receiving::{Chunk, chunks, known},
     *,
 };
-use crate::transfer::buffers::BLOCK;
+use crate::{
+    files::{Keeper, Which},
+    transfer::buffers::BLOCK,
+};
 
 #[test]
 fn more_than_fits_before_the_opening_ends_the_body() {
@@ -138,7 +141,11 @@ fn a_disk_that_fills_up_ends_the_body_and_no_other() {
     let small = Root::open(dir.path()).unwrap();
     let name = Name::parse(b"file").unwrap();
     rig.transfers.receive_file(body(1), &meta(known(&content)));
-    rig.transfers.open(body(1), small.create_partial(&name, BodyLen::Open));
+    rig.transfers.open(
+        rig.now,
+        body(1),
+        small.create_partial(&Placing::Replace(name), BodyLen::Open),
+    );
     rig.transfers.receive_file(body(2), &meta(known(&content)));
     rig.open(body(2), "other", known(&content));
     for body in [body(1), body(2)] {
@@ -154,4 +161,42 @@ fn a_disk_that_fills_up_ends_the_body_and_no_other() {
     assert_eq!(rig.stored(body(2)), Some((4 << 20, hash_of(&content))));
     assert_eq!(rig.settled, 8 << 20);
     rig.finish([body(1), body(2)]);
+}
+
+/// `docs/hostile-input.md`, row 53.
+#[test]
+fn a_disk_that_fills_up_leaves_what_can_be_gone_on_with() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut mount = Command::new("mount");
+    mount.args(["-t", "tmpfs", "-o", "size=5m", "gannet-test"]).arg(dir.path());
+    if !mount.output().is_ok_and(|done| done.status.success()) {
+        eprintln!("SKIPPED: no file system can be mounted here");
+        return;
+    }
+    let content = content(4 << 20, 1);
+    let mut rig = Rig::new(&Limits::default(), 1);
+    let small = Root::open(dir.path()).unwrap();
+    let placing = Placing::Replace(Name::parse(b"file").unwrap());
+    let owner = Keeper::new(None).of(None);
+    let meta = meta(known(&content));
+    let claim = || small.claim(&placing, owner, Which::Any).unwrap().unwrap();
+    rig.transfers.receive_file(body(1), &meta);
+    rig.transfers.open(rig.now, body(1), claim().begin(&meta, None));
+    // Someone else is faster.
+    fs::write(dir.path().join("other"), vec![1; 2 << 20]).unwrap();
+    for note in group_notes(&content, known(&content)) {
+        rig.transfers.note(rig.now, body(1), note);
+    }
+    for chunk in chunks(content.len(), 60_000) {
+        rig.write(body(1), &content, &chunk, chunk.len);
+        rig.run_all();
+    }
+    let failure = rig.failure(body(1));
+    fs::remove_file(dir.path().join("other")).unwrap();
+    let kept = claim().begin(&meta, None).map(|partial| partial.kept().len());
+    drop(small);
+    let _ = Command::new("umount").arg("-l").arg(dir.path()).status();
+    assert_eq!(failure, Some(Status::Full));
+    assert_eq!(kept, Ok(2));
+    rig.finish([body(1)]);
 }

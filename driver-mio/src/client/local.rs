@@ -1,0 +1,77 @@
+//! What is here already of a file that is fetched.
+
+use std::path::Path;
+
+use gannet_protocol::{HOLD_ABOVE, Have, How, Identity, Meta, Status, Version};
+
+use crate::files::{
+    Claim, Owner, Partial, Placing, Root, SourceFile, Which, is_worth_keeping, local_target,
+};
+
+/// Where a file goes on this machine, and what is there already.
+#[derive(Debug)]
+pub(super) struct Local {
+    root: Root,
+    placing: Placing,
+    owner: Owner,
+    how: How,
+    /// What an earlier transfer left.
+    claim: Option<Claim>,
+    /// What stands there.
+    target: Option<SourceFile>,
+}
+
+impl Local {
+    /// Looks at `path`. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`Status::Exists`] if it is there and must not be; as [`local_target`].
+    pub(super) fn look(path: &Path, owner: Owner, how: How) -> Result<Self, Status> {
+        let (root, name) = local_target(path)?;
+        let target = root.open_source(&name);
+        let placing = match &target {
+            Ok(_) if how.no_clobber => return Err(Status::Exists),
+            _ if how.no_clobber => Placing::Free(name),
+            _ => Placing::Replace(name),
+        };
+        let mut claim = root.claim(&placing, owner, Which::Found)?;
+        if let (true, Some(claim)) = (how.fresh, &mut claim) {
+            claim.forget();
+        }
+        let target = target.ok().filter(|_| !how.fresh);
+        Ok(Self { root, placing, owner, how, claim, target })
+    }
+
+    /// If the file is still this, it need not be fetched.
+    pub(super) fn unless(&self) -> Option<Version> {
+        let target = self.target.as_ref().filter(|_| !self.how.check)?;
+        Some(target.version())
+    }
+
+    /// What need not be sent if the file is still that. Whatever it is instead, groups of it may be here.
+    pub(super) fn have(&self) -> Option<Have> {
+        if let Some(held) = self.claim.as_ref().and_then(|claim| claim.held()) {
+            let groups = held.groups.keys().map(|&index| index..index.saturating_add(1));
+            return Some(Have { identity: held.header.identity, groups: groups.collect() });
+        }
+        // Of no identity, so that it is another for sure.
+        let is_long = self.target.as_ref()?.len() > HOLD_ABOVE;
+        is_long.then(|| Have { identity: Identity::default(), groups: [].into_iter().collect() })
+    }
+
+    /// Prepares to receive it. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`Status::Full`]; others of the system's.
+    pub(super) fn begin(self, meta: &Meta) -> Result<Partial, Status> {
+        let Self { root, placing, owner, claim, target, .. } = self;
+        let claim = match claim {
+            None if is_worth_keeping(meta.len) => root.claim(&placing, owner, Which::Any)?,
+            claim => claim,
+        };
+        match claim {
+            Some(claim) => claim.begin(meta, target),
+            None => root.create_partial(&placing, meta.len),
+        }
+    }
+}

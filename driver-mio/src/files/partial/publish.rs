@@ -1,0 +1,133 @@
+//! Partial files that are put in place, many at a time.
+
+use std::{
+    io,
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use gannet_protocol::{FileTime, Mode, Status};
+
+use super::Partial;
+use crate::{
+    files::status::{status_of, status_of_name},
+    sys::files::{directory_number, set_mode, set_modified, sync_directory},
+};
+
+/// Files that are synced at a time: a file system writes the records of all that wait for it at once.
+const SYNCERS: usize = 8;
+
+/// What a file that was put in place survives.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Durability {
+    /// A power failure.
+    #[default]
+    Power,
+    /// The end of the process.
+    Process,
+}
+
+impl Durability {
+    /// Of files that are synced, or not.
+    pub(crate) const fn of(sync: bool) -> Self {
+        if sync { Self::Power } else { Self::Process }
+    }
+}
+
+/// A file that is whole, to be put in place.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    pub(crate) partial: Partial,
+    /// Loses what this process's umask takes away.
+    pub(crate) mode: Mode,
+    pub(crate) modified: FileTime,
+}
+
+/// Puts files in place, each whole and at once, and lasting as long as `durability` says: what stood there is readable until then.
+/// Blocks on the disk, for as long as it takes to write all of their content.
+///
+/// Files that are ready together cost less together: each of their directories is synced once, and file systems write
+/// the records of many new files at once.
+///
+/// A file system that knows no modes or times does not matter.
+///
+/// # Errors
+/// Of each, in their order: [`Status::IsDirectory`] if a directory has the name by now, [`Status::Full`]; others of the system's.
+pub(crate) fn publish(files: Vec<Whole>, durability: Durability) -> Vec<Result<(), Status>> {
+    let partials: Vec<_> = files.into_iter().map(prepare).collect();
+    let synced = match durability {
+        Durability::Power => sync_all(&partials),
+        Durability::Process => partials.iter().map(|_| Ok(())).collect(),
+    };
+    let place = |(mut partial, synced): (Partial, Result<(), Status>)| {
+        synced?;
+        partial.aside.put_in_place().map_err(|error| status_of_name(&error))?;
+        Ok(partial)
+    };
+    let mut placed: Vec<_> = partials.into_iter().zip(synced).map(place).collect();
+    if durability == Durability::Power {
+        sync_directories(&mut placed);
+    }
+    placed.into_iter().map(|file| file.map(|partial| partial.aside.remove_journal())).collect()
+}
+
+fn prepare(file: Whole) -> Partial {
+    let Whole { partial, mode, modified } = file;
+    let _ = set_mode(&partial.file, mode);
+    let _ = set_modified(&partial.file, modified);
+    partial
+}
+
+/// Syncs files side by side.
+fn sync_all(partials: &[Partial]) -> Vec<Result<(), Status>> {
+    let results: Vec<OnceLock<Result<(), Status>>> =
+        partials.iter().map(|_| OnceLock::new()).collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let at = next.fetch_add(1, Ordering::Relaxed)
+            && let (Some(partial), Some(result)) = (partials.get(at), results.get(at))
+        {
+            let _ = result.set(sync(partial));
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..partials.len().min(SYNCERS) {
+            // Without another thread it takes longer.
+            let _ = thread::Builder::new().name("sync".into()).spawn_scoped(scope, work);
+        }
+        work();
+    });
+    results.into_iter().map(|result| result.into_inner().unwrap_or(Err(Status::Io))).collect()
+}
+
+fn sync(partial: &Partial) -> Result<(), Status> {
+    partial.file.sync_all().map_err(|error| {
+        if let Some(journal) = partial.journal() {
+            journal.void();
+        }
+        status_of(&error)
+    })
+}
+
+/// Syncs each directory once.
+fn sync_directories(placed: &mut [Result<Partial, Status>]) {
+    let mut synced: Vec<([u64; 2], Result<(), Status>)> = Vec::new();
+    for file in placed {
+        let Ok(partial) = file else { continue };
+        let dir = &partial.aside.dir;
+        let done = directory_number(dir).map(|number| {
+            if let Some((_, done)) = synced.iter().find(|(known, _)| *known == number) {
+                return *done;
+            }
+            let done = sync_directory(dir).map_err(|error: io::Error| status_of_name(&error));
+            synced.push((number, done));
+            done
+        });
+        if let Err(status) = done.unwrap_or_else(|error| Err(status_of(&error))) {
+            *file = Err(status);
+        }
+    }
+}
