@@ -113,6 +113,9 @@ impl Outgoing {
 
     /// Says where its holes are, of which groups of the least size make one each.
     fn say_holes(&mut self) {
+        if !matches!(self.content, Content::Sparse { .. }) {
+            return;
+        }
         let len = self.content.len();
         let mut block = 0;
         while block * BLOCK_LEN < len {
