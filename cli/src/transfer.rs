@@ -12,7 +12,7 @@ use gannet_driver_mio::{
     client::{Client, Failure, Job, Lost, Transferred},
     units::format_size,
 };
-use gannet_protocol::{Destination, How, Name};
+use gannet_protocol::{Destination, Name};
 
 use crate::{
     args::{Get, Put},
@@ -109,7 +109,7 @@ impl Transfer {
             Self::Get { from, to, .. } => client.get(from.clone(), to.clone()),
             Self::Put { from, to, .. } => client.put(from.clone(), to.clone()),
             Self::Print { from, .. } => client.get_stream(from.clone(), standard::output()),
-            Self::Read { to } => client.put_stream(standard::input(), to.clone(), How::default()),
+            Self::Read { to } => client.put_stream(standard::input(), to.clone()),
         }
     }
 

@@ -206,6 +206,16 @@ impl Client {
         &self,
         from: impl Read + Send + 'static,
         to: Destination,
+    ) -> Job<Transferred> {
+        self.put_stream_as(from, to, How::default())
+    }
+
+    /// The same, and says what of that which is there counts.
+    #[must_use]
+    pub fn put_stream_as(
+        &self,
+        from: impl Read + Send + 'static,
+        to: Destination,
         how: How,
     ) -> Job<Transferred> {
         let to = Destination { leaf: to.leaf.leaf(), ..to };

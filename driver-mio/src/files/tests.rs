@@ -253,7 +253,11 @@ fn a_directory_that_is_a_link_holds_what_is_inside_or_nothing() {
     for out in ["up/b/file", "up", "top/etc/passwd"] {
         assert!(near.open_source(&name(out)).is_err(), "{out}");
         assert!(near.list(Some(&name(out))).is_err(), "{out}");
-        assert!(near.create_partial(&Placing::Replace(name(&format!("{out}/new"))), BodyLen::Open).is_err(), "{out}");
+        assert!(
+            near.create_partial(&Placing::Replace(name(&format!("{out}/new"))), BodyLen::Open)
+                .is_err(),
+            "{out}"
+        );
     }
 }
 
@@ -297,9 +301,10 @@ fn a_directory_that_becomes_a_link_does_not_lead_out() {
             let mut bytes = [0; 6];
             held.open_source(&secret).unwrap().read_at(0, &mut bytes).unwrap();
             assert_eq!(&bytes, b"public");
-            let partial = held.create_partial(&Placing::Beside(name("new")), BodyLen::Open).unwrap();
+            let partial =
+                held.create_partial(&Placing::Beside(name("new")), BodyLen::Open).unwrap();
             if round % 100 == 0 {
-                partial.publish(Mode::from_bits(0o600), FileTime::new(7, 7)).unwrap();
+                publish_one(partial, 0o600, FileTime::new(7, 7)).unwrap();
             }
         }
     });
