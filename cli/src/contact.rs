@@ -25,13 +25,14 @@ pub(crate) fn connect(
     connecting: Connecting,
     settings: &Settings,
 ) -> Result<(Client, Option<PublicKey>), Error> {
-    let timeout = connecting.timeout.connect_timeout;
+    let sync = !connecting.storing.no_sync;
+    let terms = Terms { timeout: connecting.timeout.connect_timeout, sync };
     if connecting.plain {
-        let client = dial(server, timeout, ClientSecurity::Plain)?;
+        let client = dial(server, terms, ClientSecurity::Plain)?;
         return Ok((client, None));
     }
     let book = AddressBook::open(settings)?;
-    let client = book.reach(server, connecting.server_key, timeout, |key| {
+    let client = book.reach(server, connecting.server_key, terms, |key| {
         if connecting.accept_new {
             settings.console.note(format_args!("{server} is known by {key} from now on"));
             return Ok(());
@@ -46,6 +47,15 @@ pub(crate) fn connect(
         }
     })?;
     Ok((client, Some(book.own())))
+}
+
+/// What the user wants of a connection, whoever is at its other end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    /// How long to try to reach the server.
+    pub(crate) timeout: Duration,
+    /// Whether what is stored here is to survive a power failure.
+    pub(crate) sync: bool,
 }
 
 /// Our own key, and those of the servers that were met.
@@ -83,17 +93,17 @@ impl AddressBook {
         &self,
         server: &HostPort,
         named: Option<PublicKey>,
-        timeout: Duration,
+        terms: Terms,
         accept: impl FnOnce(&PublicKey) -> Result<(), Error>,
     ) -> Result<Client, Error> {
         let mut expected = trust::expected(server, self.own(), named, &self.known)
             .map_err(|error| TrustError::NamedAnother { error, file: self.file.clone() })?;
-        let result = match self.dial(server, timeout, expected) {
+        let result = match self.dial(server, terms, expected) {
             Err(Error::Connect { error: ConnectError::UnknownKey { key, .. }, .. }) => {
                 accept(&key)?;
                 self.remember(server, &key)?;
                 expected.known = Some(key);
-                self.dial(server, timeout, expected)
+                self.dial(server, terms, expected)
             }
             result => result,
         };
@@ -113,13 +123,8 @@ impl AddressBook {
         trust::remember(&self.file, server, key).map_err(|e| TrustError::KnownServers(e).into())
     }
 
-    fn dial(
-        &self,
-        server: &HostPort,
-        timeout: Duration,
-        expected: Expected,
-    ) -> Result<Client, Error> {
-        dial(server, timeout, ClientSecurity::Sealed { key: Arc::clone(&self.key), expected })
+    fn dial(&self, server: &HostPort, terms: Terms, expected: Expected) -> Result<Client, Error> {
+        dial(server, terms, ClientSecurity::Sealed { key: Arc::clone(&self.key), expected })
     }
 
     fn wrong(&self, server: &HostPort, key: PublicKey, named: Option<PublicKey>) -> TrustError {
@@ -134,10 +139,11 @@ impl AddressBook {
     }
 }
 
-fn dial(server: &HostPort, timeout: Duration, security: ClientSecurity) -> Result<Client, Error> {
+fn dial(server: &HostPort, terms: Terms, security: ClientSecurity) -> Result<Client, Error> {
     let plain = matches!(security, ClientSecurity::Plain);
     let mut options = ClientOptions::new(security);
-    options.connect_timeout = timeout;
+    options.connect_timeout = terms.timeout;
+    options.sync = terms.sync;
     Client::connect(server.host(), server.port(), &options).map_err(|error| Error::Connect {
         server: server.clone(),
         plain,

@@ -11,7 +11,7 @@ use gannet_protocol::Status;
 use crate::{
     args,
     connection::is_refusal,
-    contact::AddressBook,
+    contact::{AddressBook, Terms},
     errors::{Action, Error, TrustError},
     hidden,
     interrupt::Interrupt,
@@ -78,7 +78,9 @@ fn reach(
     let reach = |server: &HostPort, timeout| {
         let key = ticket.server();
         let declined = |_: &_| Err(TrustError::Declined.into());
-        book.reach(server, Some(key), timeout, declined).map(|client| (server.clone(), client))
+        // Nothing is fetched over it.
+        let terms = Terms { timeout, sync: true };
+        book.reach(server, Some(key), terms, declined).map(|client| (server.clone(), client))
     };
     let first = match reach(ticket.via(), timeout) {
         Err(error @ (Error::Connect { .. } | Error::Trust(TrustError::NotNamed { .. }))) => error,

@@ -20,6 +20,7 @@ mod menu;
 mod names;
 mod outcome;
 mod pages;
+mod partials;
 mod progress;
 mod question;
 mod server;
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
         Command::Invite(one_shot) => run(one_shot, Verb::Invite, settings),
         Command::Join(args) => join::run(&args, settings),
         Command::Key(args) => key::run(&args, settings),
+        Command::Partials(args) => partials::run(&args, settings),
         Command::Demo => demo::run(settings.console),
         Command::Completions { shell } => printed(pages::completions(shell), settings.console),
         Command::Man => printed(pages::manual(), settings.console),

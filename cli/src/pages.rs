@@ -23,6 +23,10 @@ Who else may do what at this user's servers: lines of a key, a role (\fBread\fR,
 .TP
 \fI$XDG_CONFIG_HOME/gannet/known_servers\fR
 The servers that this user's clients have met: lines of \fIHOST:PORT\fR and a key.
+.TP
+\fI.gannet-*.part\fR, \fI.gannet-*.journal\fR
+What is there of a file that is being received, beside its target. The next transfer of the same file goes on with it;
+\fBgannet partials\fR shows and removes it.
 .SH ENVIRONMENT
 .TP
 \fBGANNET_LOG\fR

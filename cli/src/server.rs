@@ -75,7 +75,9 @@ fn bind(args: &args::Server, trust: Option<ServerTrust>) -> Result<Server, Error
     let security = trust.map_or(ServerSecurity::Plain, ServerSecurity::Sealed);
     let bind = |ip: IpAddr| {
         let listen = SocketAddr::new(ip, args.port);
-        Server::bind(ServerOptions::new(args.root.clone(), listen, security.clone()))
+        let mut options = ServerOptions::new(args.root.clone(), listen, security.clone());
+        options.sync = !args.storing.no_sync;
+        Server::bind(options)
     };
     let server = match args.listen {
         Some(ip) => bind(ip),

@@ -2,7 +2,10 @@
 
 use std::{fmt, time::Duration};
 
-use gannet_driver_mio::units::{format_duration, format_rate, format_size};
+use gannet_driver_mio::{
+    client::Transferred,
+    units::{format_duration, format_rate, format_size},
+};
 use gannet_protocol::Stats;
 
 /// Bytes that were moved in a time: `1.10 GB in 2.30 s, 3.83 Gbit/s`.
@@ -31,6 +34,50 @@ impl Moved {
     }
 }
 
+/// Bytes that were there before, and did not travel: `, 21.0 MB kept`, or nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kept(pub(crate) u64);
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 > 0 { write!(f, ", {} kept", format_size(self.0)) } else { Ok(()) }
+    }
+}
+
+/// What became of some files.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Total {
+    pub(crate) files: usize,
+    /// Of all of them, moved or not.
+    pub(crate) bytes: u64,
+    /// Files that were there before as a whole, and bytes of the others that were.
+    unchanged: usize,
+    kept: u64,
+    moved: u64,
+}
+
+impl Total {
+    /// Adds a file that is done.
+    pub(crate) fn add(&mut self, done: &Transferred) {
+        self.files += 1;
+        self.bytes = self.bytes.saturating_add(done.len);
+        if done.unchanged {
+            self.unchanged += 1;
+        } else {
+            self.kept = self.kept.saturating_add(done.kept);
+            self.moved = self.moved.saturating_add(done.len.saturating_sub(done.kept));
+        }
+    }
+
+    /// `30.0 MB in 2.30 s, 104 Mbit/s, 21.0 MB kept, 2 unchanged`.
+    pub(crate) fn shown(self, elapsed: Duration) -> impl fmt::Display {
+        fmt::from_fn(move |f| {
+            write!(f, "{}{}", Moved { bytes: self.moved, elapsed }, Kept(self.kept))?;
+            if self.unchanged > 0 { write!(f, ", {} unchanged", self.unchanged) } else { Ok(()) }
+        })
+    }
+}
+
 /// What is worth knowing of a connection that ends.
 pub(crate) fn connection(stats: &Stats) -> String {
     format!(
@@ -54,6 +101,31 @@ mod tests {
     fn size_time_and_rate_are_told() {
         let moved = Moved { bytes: 1_100_000_000, elapsed: Duration::from_millis(2_300) };
         assert_eq!(moved.to_string(), "1.10 GB in 2.30 s, 3.83 Gbit/s");
+    }
+
+    #[test]
+    fn what_did_not_travel_is_told_apart() {
+        let file = |len, kept, unchanged| Transferred {
+            name: None,
+            len,
+            hash: None,
+            kept,
+            unchanged,
+            elapsed: Duration::ZERO,
+        };
+        let mut total = Total::default();
+        total.add(&file(1_000_000, 0, false));
+        assert_eq!(
+            total.shown(Duration::from_secs(1)).to_string(),
+            "1.00 MB in 1.00 s, 8.00 Mbit/s"
+        );
+        total.add(&file(30_000_000, 21_000_000, false));
+        total.add(&file(5_000_000, 5_000_000, true));
+        assert_eq!((total.files, total.bytes), (3, 36_000_000));
+        assert_eq!(
+            total.shown(Duration::from_secs(1)).to_string(),
+            "10.0 MB in 1.00 s, 80.0 Mbit/s, 21.0 MB kept, 1 unchanged"
+        );
     }
 
     #[test]

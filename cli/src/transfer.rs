@@ -12,7 +12,7 @@ use gannet_driver_mio::{
     client::{Client, Failure, Job, Lost, Transferred},
     units::format_size,
 };
-use gannet_protocol::{Destination, Name};
+use gannet_protocol::{Destination, How, Name};
 
 use crate::{
     args::{Get, Put},
@@ -24,7 +24,7 @@ use crate::{
     progress::Bar,
     session::{Session, TICK},
     standard,
-    summary::Moved,
+    summary::{Kept, Moved, Total},
     telling::Telling,
 };
 
@@ -41,7 +41,7 @@ const SHORT_HASH: usize = 16;
 pub(crate) fn get(
     session: &Session,
     telling: Telling,
-    Get { names, to, .. }: &Get,
+    Get { names, to, existing, .. }: &Get,
 ) -> Result<Outcome, Error> {
     if to.as_deref() == Some(Path::new(STREAM)) {
         let [text] = &names[..] else { return Err(Error::Conflict(Conflict::SharedStdout)) };
@@ -54,10 +54,10 @@ pub(crate) fn get(
         return Running::new(session, telling, planned).finish();
     }
     let planned = destination::of_gets(names, to.as_deref(), &session.here)?;
-    let planned = planned
-        .into_iter()
-        .zip(names)
-        .map(|(each, text)| each.map(|(from, to)| Transfer::Get { text: text.clone(), from, to }));
+    let how = How::from(*existing);
+    let planned = planned.into_iter().zip(names).map(|(each, text)| {
+        each.map(|(from, to)| Transfer::Get { text: text.clone(), from, to, how })
+    });
     Running::new(session, telling, planned.collect()).finish()
 }
 
@@ -68,13 +68,14 @@ pub(crate) fn get(
 pub(crate) fn put(
     session: &Session,
     telling: Telling,
-    Put { files, to, .. }: &Put,
+    Put { files, to, existing, .. }: &Put,
 ) -> Result<Outcome, Error> {
     let planned = destination::of_puts(files, to.as_deref(), &session.here)?;
+    let how = How::from(*existing);
     let planned = planned.into_iter().zip(files).map(|(each, file)| {
         each.map(|(from, to)| match file == Path::new(STREAM) {
-            true => Transfer::Read { to },
-            false => Transfer::Put { file: file.clone(), from, to },
+            true => Transfer::Read { to, how },
+            false => Transfer::Put { file: file.clone(), from, to, how },
         })
     });
     Running::new(session, telling, planned.collect()).finish()
@@ -86,11 +87,13 @@ enum Transfer {
         text: OsString,
         from: Name,
         to: PathBuf,
+        how: How,
     },
     Put {
         file: PathBuf,
         from: PathBuf,
         to: Destination,
+        how: How,
     },
     /// A get to standard output.
     Print {
@@ -100,16 +103,17 @@ enum Transfer {
     /// A put from standard input.
     Read {
         to: Destination,
+        how: How,
     },
 }
 
 impl Transfer {
     fn start(&self, client: &Client) -> Job<Transferred> {
         match self {
-            Self::Get { from, to, .. } => client.get(from.clone(), to.clone()),
-            Self::Put { from, to, .. } => client.put(from.clone(), to.clone()),
+            Self::Get { from, to, how, .. } => client.get_as(from.clone(), to.clone(), *how),
+            Self::Put { from, to, how, .. } => client.put_as(from.clone(), to.clone(), *how),
             Self::Print { from, .. } => client.get_stream(from.clone(), standard::output()),
-            Self::Read { to } => client.put_stream(standard::input(), to.clone()),
+            Self::Read { to, how } => client.put_stream_as(standard::input(), to.clone(), *how),
         }
     }
 
@@ -124,6 +128,16 @@ impl Transfer {
     /// Whether it can begin anew: what came from a pipe, or went into one, is gone.
     fn can_begin_anew(&self) -> bool {
         matches!(self, Self::Get { .. } | Self::Put { .. })
+    }
+
+    /// The same, to begin anew: what it moved so far counts even for a fresh one, as far as its content is the same.
+    fn anew(mut self) -> Self {
+        if let Self::Get { how, .. } | Self::Put { how, .. } | Self::Read { how, .. } = &mut self
+            && how.fresh
+        {
+            *how = How { fresh: false, check: true, ..*how };
+        }
+        self
     }
 
     /// What the user calls it.
@@ -144,7 +158,7 @@ impl Transfer {
                 ("got", (!kept).then(|| Shown::from(&**to).to_string()))
             }
             Self::Print { .. } => ("got", None),
-            Self::Put { to, .. } | Self::Read { to } => {
+            Self::Put { to, .. } | Self::Read { to, .. } => {
                 let name = done.name.as_ref().filter(|&name| *name != to.leaf);
                 ("put", name.map(Name::to_string))
             }
@@ -153,11 +167,8 @@ impl Transfer {
         if done.unchanged {
             return format!("unchanged {}: {}", self.label(), format_size(done.len));
         }
-        let moved = Moved { bytes: done.len - done.kept.min(done.len), elapsed: done.elapsed };
-        let kept = match done.kept {
-            0 => String::new(),
-            kept => format!(", {} kept", format_size(kept)),
-        };
+        let moved = Moved { bytes: done.len.saturating_sub(done.kept), elapsed: done.elapsed };
+        let kept = Kept(done.kept);
         let label = self.label();
         let line = |verified: &str| {
             format!("{verb} {label}{renamed}: {moved}{kept}, BLAKE3 verified{verified}")
@@ -180,7 +191,7 @@ impl Transfer {
             Self::Put { file, to, .. } => {
                 object.named(done.name.as_ref().unwrap_or(&to.leaf).as_bytes()).at_path(file)
             }
-            Self::Read { to } => {
+            Self::Read { to, .. } => {
                 let name = done.name.as_ref().unwrap_or(&to.leaf);
                 object.named(name.as_bytes()).at_path(Path::new(STREAM))
             }
@@ -204,9 +215,8 @@ struct Running<'a> {
     lost: Option<Lost>,
     count: usize,
     begun: Instant,
-    /// Files that are done, and their bytes.
-    done: usize,
-    moved: u64,
+    /// What became of the files that are done.
+    total: Total,
     /// The failure of the first argument that failed so far.
     failed: Option<(usize, Outcome)>,
 }
@@ -230,8 +240,7 @@ impl<'a> Running<'a> {
             lost: None,
             count,
             begun: Instant::now(),
-            done: 0,
-            moved: 0,
+            total: Total::default(),
             failed: None,
         }
     }
@@ -254,9 +263,8 @@ impl<'a> Running<'a> {
         }
         self.bar.clear();
         if self.count > 1 {
-            let moved = Moved { bytes: self.moved, elapsed: self.begun.elapsed() };
-            let (done, count) = (self.done, self.count);
-            self.telling.note(format_args!("{done} of {count} files: {moved}"));
+            let (total, count) = (self.total.shown(self.begun.elapsed()), self.count);
+            self.telling.note(format_args!("{} of {count} files: {total}", self.total.files));
         }
         Ok(self.failed.map_or(Outcome::Done, |(_, outcome)| outcome))
     }
@@ -267,7 +275,7 @@ impl<'a> Running<'a> {
         self.stranded.sort_unstable_by_key(|(place, _)| Reverse(*place));
         for (place, transfer) in std::mem::take(&mut self.stranded) {
             match reconnected {
-                Ok(true) => self.waiting.push_front((place, Ok(transfer))),
+                Ok(true) => self.waiting.push_front((place, Ok(transfer.anew()))),
                 _ => {
                     let error = self.session.error(transfer.action(), Failure::Lost(lost));
                     self.fail(place, &error);
@@ -298,8 +306,7 @@ impl<'a> Running<'a> {
             match job.wait_timeout(patience) {
                 None => self.running.push((place, transfer, job)),
                 Some(Ok(done)) => {
-                    self.done += 1;
-                    self.moved = self.moved.saturating_add(done.len);
+                    self.total.add(&done);
                     let words = transfer.summary(&done, self.telling.console.columns());
                     let describe = |object| transfer.describe(object, &done);
                     self.bar.suspend(|| self.telling.done(words, describe))?;
@@ -330,7 +337,7 @@ impl<'a> Running<'a> {
     }
 
     fn show(&mut self) {
-        let (mut done, mut total) = (self.moved, Some(self.moved));
+        let (mut done, mut total) = (self.total.bytes, Some(self.total.bytes));
         for (_, _, job) in &self.running {
             let progress = job.progress();
             done = done.saturating_add(progress.done);

@@ -20,7 +20,7 @@ Exit status:
     0  done; also if whoever reads standard output wants no more
     1  a file or a command failed: not found, denied, exists already
     2  wrong usage, or a port, directory, key or list that cannot be used
-    3  the server cannot be reached, or the connection was lost
+    3  the server cannot be reached, or was lost and did not come back in time
     4  refused: the server does not know this client's key or ticket, it
        speaks another version, or its own key is unknown or has changed
     5  the content that arrived did not verify
@@ -72,6 +72,7 @@ pub(crate) enum Command {
     Invite(OneShot<Invite>),
     Join(Join),
     Key(Key),
+    Partials(Partials),
     /// Move 50 MB over a bad link inside this process, and tell how it went.
     Demo,
     /// Print what a shell needs to complete gannet's commands.
@@ -109,6 +110,8 @@ pub(crate) struct Server {
     /// Without encryption, and everyone may do everything: for links that you trust, and clients with --plain.
     #[arg(long)]
     pub(crate) plain: bool,
+    #[command(flatten)]
+    pub(crate) storing: Storing,
 }
 
 /// Connect and show a menu; or run the commands on stdin if that is no terminal.
@@ -162,6 +165,16 @@ pub(crate) struct Connecting {
     /// How long to wait for a server that was lost, and go on then; 0 to fail at once.
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = values::patience)]
     pub(crate) retry_for: Duration,
+    #[command(flatten)]
+    pub(crate) storing: Storing,
+}
+
+/// How a side keeps the files that it receives.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Storing {
+    /// Do not wait for the disk: a file that was stored here may be gone or damaged after a power failure.
+    #[arg(long)]
+    pub(crate) no_sync: bool,
 }
 
 /// Be let in at a server, with a ticket of `gannet invite`.
@@ -185,6 +198,22 @@ pub(crate) struct Join {
 /// configuration directory.
 #[derive(Args, Debug)]
 pub(crate) struct Key {
+    #[command(flatten)]
+    pub(crate) format: Format,
+}
+
+/// Show what interrupted transfers left, here or in what a server shares.
+///
+/// Each line has the name of the file, how much of it is there, and when that was last written to. The next transfer
+/// of the same file goes on with it. A server removes what was not written to for 30 days.
+#[derive(Args, Debug)]
+pub(crate) struct Partials {
+    /// The directory to look through, with all below it.
+    #[arg(value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
+    pub(crate) dir: PathBuf,
+    /// Remove what no transfer is writing to.
+    #[arg(long)]
+    pub(crate) remove: bool,
     #[command(flatten)]
     pub(crate) format: Format,
 }
@@ -264,6 +293,8 @@ mod tests {
             "gannet get h:1 a --connect-timeout 2h",
             "gannet get h:1 a --retry-for 8d",
             "gannet get h:1 a --retry-for -1s",
+            "gannet get h:1 a --fresh --check",
+            "gannet list h:1 --fresh",
             "gannet server 1 --listen localhost",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");

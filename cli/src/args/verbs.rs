@@ -7,6 +7,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Subcommand, ValueHint};
 use gannet_driver_mio::trust::policy::{Grant, Role};
+use gannet_protocol::How;
 
 use super::values;
 use crate::{
@@ -47,7 +48,30 @@ pub(crate) struct Format {
     pub(crate) json: bool,
 }
 
+/// What is done where there is something already.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Existing {
+    /// Replace nothing: a file whose name exists already fails.
+    #[arg(long)]
+    no_clobber: bool,
+    /// Compare the content of files of the same size and time, which are taken for unchanged otherwise.
+    #[arg(long, conflicts_with = "fresh")]
+    check: bool,
+    /// Move all of it, whatever is there already of these files or of an interrupted transfer.
+    #[arg(long)]
+    fresh: bool,
+}
+
+impl From<Existing> for How {
+    fn from(Existing { no_clobber, check, fresh }: Existing) -> Self {
+        Self { no_clobber, fresh, check }
+    }
+}
+
 /// Fetch files.
+///
+/// Run again after an interruption it goes on where that was; files that are there already are unchanged and do not travel, and
+/// of those that changed only the parts that differ do.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Get {
     /// What to fetch.
@@ -57,10 +81,15 @@ pub(crate) struct Get {
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) to: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) existing: Existing,
+    #[command(flatten)]
     pub(crate) format: Format,
 }
 
 /// Store files at the server.
+///
+/// Run again after an interruption it goes on where that was; files that are there already are unchanged and do not travel, and
+/// of those that changed only the parts that differ do.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Put {
     /// What to store; '-' for standard input, which needs --to.
@@ -69,6 +98,8 @@ pub(crate) struct Put {
     /// A directory at the server, if it is one or ends in '/'; else the new name.
     #[arg(long, value_name = "PATH", value_hint = ValueHint::Other)]
     pub(crate) to: Option<OsString>,
+    #[command(flatten)]
+    pub(crate) existing: Existing,
     #[command(flatten)]
     pub(crate) format: Format,
 }
@@ -233,7 +264,7 @@ impl Verb {
     pub(crate) fn check(&self) -> Result<(), Error> {
         match self {
             Self::Invite(invite) => invite.grant().map(drop),
-            Self::Get(Get { to: Some(to), names, format })
+            Self::Get(Get { to: Some(to), names, format, .. })
                 if to.as_os_str() == STREAM && (names.len() > 1 || format.json) =>
             {
                 Err(Error::Conflict(Conflict::SharedStdout))

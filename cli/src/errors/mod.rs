@@ -50,6 +50,8 @@ pub(crate) enum Error {
     Serve(io::Error),
     /// A local directory cannot be entered or listed.
     Directory(PathBuf, io::Error),
+    /// A partial file that nobody writes to cannot be removed.
+    Partial(PathBuf),
     /// Standard input or output failed.
     Stdio(io::Error),
     /// The user wants an end.
@@ -125,6 +127,7 @@ impl Error {
             | Self::Start(_)
             | Self::Serve(_)
             | Self::Directory(..)
+            | Self::Partial(_)
             | Self::Stdio(_)
             | Self::Interrupted => None,
         }
@@ -144,7 +147,9 @@ impl Error {
             Self::Connect { .. } | Self::Lost(_) | Self::Unfinished { .. } => Outcome::Disconnected,
             Self::Remote { status: Status::ShuttingDown, .. } => Outcome::Disconnected,
             Self::Remote { .. } | Self::Local { .. } | Self::BadName { .. } => Outcome::Failed,
-            Self::Serve(_) | Self::Directory(..) | Self::Stdio(_) => Outcome::Failed,
+            Self::Serve(_) | Self::Directory(..) | Self::Partial(_) | Self::Stdio(_) => {
+                Outcome::Failed
+            }
             Self::Unverified(_) => Outcome::Unverified,
             Self::Conflict(_) | Self::Start(_) => Outcome::Usage,
             Self::Interrupted => Outcome::Interrupted,
@@ -187,6 +192,11 @@ impl fmt::Display for Error {
             Self::Directory(path, error) => {
                 write!(f, "cannot open the directory {}: {error}", Shown::from(&**path))
             }
+            Self::Partial(path) => write!(
+                f,
+                "cannot remove {}; check who may write to the directory that it is in",
+                Shown::from(&**path)
+            ),
             Self::Stdio(error) => write!(f, "standard input or output failed: {error}"),
             Self::Interrupted => write!(f, "interrupted"),
         }

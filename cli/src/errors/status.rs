@@ -33,6 +33,9 @@ pub(super) fn remote(
                 Shown(new)
             )
         }
+        (Status::Exists, Action::Put(_)) => f.write_str(
+            "it exists already at the server, and is not to be replaced; choose another name",
+        ),
         (Status::Exists, _) => f.write_str("the name exists at the server; choose another"),
         (Status::IsDirectory, Action::Get(_)) => {
             f.write_str("it is a directory at the server; name the files in it, 'list' shows them")
@@ -130,7 +133,9 @@ pub(super) fn local(
         Status::NotFound => {
             write!(f, "there is no directory {}; create it first", Shown::from(directory_of(path)))
         }
-        Status::Exists => f.write_str("it exists already"),
+        Status::Exists => {
+            f.write_str("it exists already, and is not to be replaced; choose another name")
+        }
         Status::IsDirectory if reads => f.write_str("it is a directory; name the files in it"),
         Status::IsDirectory => f.write_str("a directory has that name; choose another"),
         Status::NotDirectory => {

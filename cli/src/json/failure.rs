@@ -14,6 +14,9 @@ pub(crate) fn failure(verb: &'static str, error: &Error) -> Object {
     {
         object = object.at_path(path);
     }
+    if let Error::Directory(path, _) | Error::Partial(path) = error {
+        object = object.at_path(path);
+    }
     let (side, code) = match error {
         Error::Remote { status, .. } => (Some("server"), Some(code(*status))),
         Error::Local { status, .. } => (Some("local"), Some(code(*status))),

@@ -51,6 +51,11 @@ impl Object {
         self.with_bytes("path", "path_hex", path.as_os_str().as_encoded_bytes())
     }
 
+    /// Adds the path of the file of this machine that a partial one is for.
+    pub(crate) fn for_target(self, path: &std::path::Path) -> Self {
+        self.with_bytes("target", "target_hex", path.as_os_str().as_encoded_bytes())
+    }
+
     /// Adds the new name of a file at the server.
     pub(crate) fn renamed_to(self, bytes: &[u8]) -> Self {
         self.with_bytes("to", "to_hex", bytes)

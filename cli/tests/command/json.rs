@@ -9,23 +9,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::common::{Here, Ran, Server, User, bytes};
-
-/// The objects that were printed.
-#[track_caller]
-fn objects(ran: &Ran) -> Vec<Value> {
-    let parse = |line| serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}"));
-    let objects: Vec<Value> = ran.stdout.lines().map(parse).collect();
-    assert!(objects.iter().all(Value::is_object), "{ran:#?}");
-    objects
-}
-
-/// The only object that was printed.
-#[track_caller]
-fn object(ran: &Ran) -> Value {
-    let [object] = &objects(ran)[..] else { panic!("one object in {ran:#?}") };
-    object.clone()
-}
+use crate::common::{Here, Server, User, bytes, object, objects};
 
 /// Takes a member out that is not the same each time.
 #[track_caller]
@@ -47,12 +31,12 @@ fn a_get_and_a_put_tell_bytes_seconds_and_the_hash() {
         (
             here.run(["get", &server.target(), "d/theirs", "--to", "copy", "--json"]),
             json!({"verb": "get", "status": "done", "name": "d/theirs", "path": "copy",
-                   "bytes": 2_500_000, "blake3": hash(&content)}),
+                   "bytes": 2_500_000, "kept": 0, "unchanged": false, "blake3": hash(&content)}),
         ),
         (
             here.run(["put", "--json", &server.target(), "ours", "--to", "d/"]),
             json!({"verb": "put", "status": "done", "name": "d/ours", "path": "ours",
-                   "bytes": 2_500_000, "blake3": hash(&content)}),
+                   "bytes": 2_500_000, "kept": 0, "unchanged": false, "blake3": hash(&content)}),
         ),
     ] {
         let ran = ran.ended_with(0);
@@ -243,7 +227,8 @@ fn the_summary_has_the_whole_hash_unless_a_terminal_is_narrow() {
     here.run(get).ended_with(0).told(&[&format!("BLAKE3 verified ({whole})")]);
     here.write(name, "content");
     here.run(["put", &server.target(), name]).ended_with(0).told(&[&whole]);
-    let mut narrow = here.terminal(get);
+    let get = [&get[..], &["--fresh"]].concat();
+    let mut narrow = here.terminal(&get);
     narrow.expect(&format!("BLAKE3 verified ({}...)", &whole[..16]));
     assert_eq!(narrow.ends().0, Some(0));
     let mut verbose = here.terminal([&["-v"], &get[..]].concat());

@@ -61,7 +61,7 @@ fn a_get_goes_on_where_it_was_interrupted() {
     drop(client);
     let left = partials::find(&world.here("")).unwrap();
     assert_eq!(left.len(), 1);
-    assert_eq!((left[0].target.as_deref(), left[0].len), (Some("copy"), Some(LEN as u64)));
+    assert_eq!((&left[0].target, left[0].len), (&Some(name("copy")), Some(LEN as u64)));
     let (done, report) = again(&world, |client| client.get(name("file"), world.here("copy")));
     assert_eq!(done.kept, left[0].kept);
     assert_rest(&done, report.back.delivered_bytes);

@@ -13,6 +13,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde_json::Value;
+
 pub(crate) use here::Here;
 pub(crate) use process::{Process, Ran};
 pub(crate) use server::Server;
@@ -33,6 +35,22 @@ pub(crate) fn bytes(len: usize, seed: u64) -> Vec<u8> {
         state.to_le_bytes()
     });
     words.flatten().take(len).collect()
+}
+
+/// The objects that were printed.
+#[track_caller]
+pub(crate) fn objects(ran: &Ran) -> Vec<Value> {
+    let parse = |line| serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}"));
+    let objects: Vec<Value> = ran.stdout.lines().map(parse).collect();
+    assert!(objects.iter().all(Value::is_object), "{ran:#?}");
+    objects
+}
+
+/// The only object that was printed.
+#[track_caller]
+pub(crate) fn object(ran: &Ran) -> Value {
+    let [object] = &objects(ran)[..] else { panic!("one object in {ran:#?}") };
+    object.clone()
 }
 
 /// What is in a directory, but for nothing: hidden files too, sorted.

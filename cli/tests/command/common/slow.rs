@@ -7,14 +7,19 @@ use super::Server;
 /// Bits per second: a file of some megabytes takes a minute.
 const RATE: u64 = 1_000_000;
 
-/// A way to a server that carries a megabit per second in each direction.
+/// A way to a server that carries a megabit per second in each direction, or what is said.
 pub(crate) struct Slow {
     relay: Relay,
 }
 
 impl Slow {
     pub(crate) fn to(server: &Server) -> Self {
-        let link = |seed| LinkConfig { seed, rate: Some(RATE), ..LinkConfig::default() };
+        Self::at(RATE, server)
+    }
+
+    /// One of another rate.
+    pub(crate) fn at(rate: u64, server: &Server) -> Self {
+        let link = |seed| LinkConfig { seed, rate: Some(rate), ..LinkConfig::default() };
         Self { relay: Relay::start(server.address(), link(1), link(2)).unwrap() }
     }
 

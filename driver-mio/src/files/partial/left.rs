@@ -8,7 +8,7 @@ use std::{
 };
 
 use cap_std::fs::{Dir, DirEntry, OpenOptions};
-use gannet_protocol::RESERVED_PREFIX;
+use gannet_protocol::{Name, RESERVED_PREFIX};
 
 use super::{
     aside::remove,
@@ -28,7 +28,7 @@ pub struct Left {
     /// Where it is, below the directory that was looked through.
     pub path: PathBuf,
     /// The name that its file is for, in the same directory, if that is known.
-    pub target: Option<String>,
+    pub target: Option<Name>,
     /// Length of the whole file in bytes, if that is known.
     pub len: Option<u64>,
     /// Bytes of it that are there and verified, and will not travel again.
@@ -119,7 +119,7 @@ impl Pair {
         }
         Some(Left {
             path: path.join(stem.part()),
-            target: journal.as_ref().map(|journal| journal.header.name.to_string()),
+            target: journal.as_ref().map(|journal| journal.header.name.clone()),
             len: journal.as_ref().and_then(Journal::len),
             kept: journal.as_ref().map_or(0, Journal::kept),
             age,

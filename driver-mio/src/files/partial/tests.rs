@@ -367,7 +367,7 @@ fn what_was_left_is_told_and_swept_when_it_is_old_unless_it_is_in_use() {
     let told = look(Sweep::Tell);
     let [left] = &told[..] else { panic!("{told:?}") };
     assert_eq!(world.dir.path().join(&left.path), part);
-    assert_eq!((left.target.as_deref(), left.len), (Some("file"), Some(LEN)));
+    assert_eq!((left.target.clone(), left.len), (Name::parse(b"file").ok(), Some(LEN)));
     assert_eq!((left.kept, left.in_use), (BLOCK_LEN + 7, false));
     assert!(left.age < DAY);
 
