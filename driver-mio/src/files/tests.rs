@@ -83,7 +83,12 @@ fn replace(path: &str) -> Placing {
 }
 
 fn publish_one(partial: Partial, mode: u32, modified: FileTime) -> Result<(), Status> {
-    let whole = Whole { partial, mode: Mode::from_bits(mode), modified };
+    let whole = Whole {
+        len: partial.file().metadata().unwrap().len(),
+        partial,
+        mode: Mode::from_bits(mode),
+        modified,
+    };
     publish(vec![whole], Durability::Power).remove(0)
 }
 
