@@ -340,6 +340,52 @@ mod tests {
     }
 
     #[test]
+    fn groups_in_holes_count_without_a_hash() {
+        let (len, pieces, groups) = body();
+        let mut checks = Checks::new(BodyLen::Known(len));
+        checks.keep(&BTreeMap::from([(2, groups[2])]));
+        checks.hole(BLOCK_LEN..2 * BLOCK_LEN).unwrap();
+        checks.hole(2 * BLOCK_LEN..len).unwrap();
+        assert_eq!(checks.expect(2, groups[2]), Err(Status::Corrupt));
+        assert!(!checks.is_whole() && checks.is_hollow(1) && checks.is_hollow(2));
+        let late = BTreeMap::from([(1, groups[1])]);
+        checks.keep(&late);
+        assert!(!checks.is_whole(), "it counts once");
+        checks.expect(0, groups[0]).unwrap();
+        checks.add(pieces[0].0, pieces[0].1, pieces[0].2);
+        assert!(checks.is_whole());
+        assert_eq!(checks.root(), None);
+        // It was something else before.
+        for is_hashed in [true, false] {
+            let mut checks = Checks::new(BodyLen::Known(len));
+            checks.expect(0, groups[0]).unwrap();
+            if is_hashed {
+                checks.add(pieces[0].0, pieces[0].1, pieces[0].2);
+            }
+            assert_eq!(checks.hole(0..BLOCK_LEN), Err(Status::Corrupt));
+        }
+        assert_eq!(Checks::new(BodyLen::Open).hole(0..BLOCK_LEN), Err(Status::Corrupt));
+    }
+
+    /// In groups of two blocks.
+    #[test]
+    fn holes_that_touch_are_one() {
+        let len = (17 << 30) + 1;
+        let mut checks = Checks::new(BodyLen::Known(len));
+        checks.hole(BLOCK_LEN..2 * BLOCK_LEN).unwrap();
+        checks.hole(2 * BLOCK_LEN..3 * BLOCK_LEN).unwrap();
+        assert!(!checks.is_hollow(0) && !checks.is_hollow(1));
+        checks.hole(3 * BLOCK_LEN..4 * BLOCK_LEN).unwrap();
+        assert!(!checks.is_hollow(0) && checks.is_hollow(1) && !checks.is_hollow(2));
+        checks.hole(5 * BLOCK_LEN..7 * BLOCK_LEN).unwrap();
+        assert!(!checks.is_hollow(2) && !checks.is_hollow(3));
+        checks.hole(7 * BLOCK_LEN..len).unwrap();
+        assert!(!checks.is_hollow(2) && checks.is_hollow(3));
+        assert_eq!(checks.verified, 1 + len.div_ceil(2 * BLOCK_LEN) - 3);
+        assert!(!checks.is_whole());
+    }
+
+    #[test]
     fn a_wrong_group_may_come_again() {
         let (len, pieces, groups) = body();
         let mut checks = Checks::new(BodyLen::Known(len));

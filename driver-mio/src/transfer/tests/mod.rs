@@ -2,6 +2,7 @@
 
 mod collecting;
 mod end_to_end;
+mod hollow;
 mod keeping;
 mod pouring;
 mod receiving;
