@@ -3,6 +3,8 @@
 use std::{
     fs,
     io::{Read as _, Write as _},
+    os::unix::fs::FileExt as _,
+    path::Path,
     process::{Child, Stdio},
 };
 
@@ -18,6 +20,13 @@ fn spawn(here: &Here, arguments: &[&str]) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap()
+}
+
+/// Makes a file that has no holes of a block, but takes little room.
+fn make_long(path: &Path, len: u64) {
+    let file = fs::File::create(path).unwrap();
+    file.set_len(len).unwrap();
+    (0..len).step_by(1 << 20).for_each(|at| file.write_all_at(b"x", at).unwrap());
 }
 
 /// Its exit status, and what it told.
@@ -76,7 +85,7 @@ fn standard_input_in_a_directory_is_called_stdin() {
 #[test]
 fn a_reader_that_wants_no_more_ends_it_quietly() {
     let (server, here) = (Server::start(), Here::new());
-    fs::File::create(server.root().join("large")).unwrap().set_len(1 << 30).unwrap();
+    make_long(&server.root().join("large"), 1 << 30);
     let mut child = spawn(&here, &["get", &server.target(), "large", "--to", "-"]);
     let mut stdout = child.stdout.take().unwrap();
     stdout.read_exact(&mut [0; 10]).unwrap();
@@ -89,7 +98,7 @@ fn a_reader_that_wants_no_more_ends_it_quietly() {
 fn a_large_file_takes_little_memory() {
     const LEN: u64 = 512 << 20;
     let (server, here) = (Server::start(), Here::new());
-    fs::File::create(server.root().join("large")).unwrap().set_len(LEN).unwrap();
+    make_long(&server.root().join("large"), LEN);
     let mut child = spawn(&here, &["get", &server.target(), "large", "--to", "-"]);
     let mut stdout = child.stdout.take().unwrap();
     let mut buffer = vec![0; 1 << 20];
@@ -135,7 +144,7 @@ fn what_cannot_be_meant_is_told_before_anything_is_done() {
 #[test]
 fn ctrl_c_ends_it_although_the_pipe_stands() {
     let (server, here) = (Server::start(), Here::new());
-    fs::File::create(server.root().join("large")).unwrap().set_len(1 << 30).unwrap();
+    make_long(&server.root().join("large"), 1 << 30);
     let interrupt = |child: &Child| kill_process(Pid::from_child(child), Signal::INT).unwrap();
 
     let mut child = spawn(&here, &["put", &server.target(), "-", "--to", "never"]);

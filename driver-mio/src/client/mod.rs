@@ -94,7 +94,8 @@ pub struct Transferred {
     pub name: Option<Name>,
     /// Its length in bytes.
     pub len: u64,
-    /// The BLAKE3 hash of its content; none if it was unchanged, and so not read.
+    /// The BLAKE3 hash of its content; none if it was unchanged, and so not read, or has holes, which neither side
+    /// read.
     pub hash: Option<Hash>,
     /// Bytes of it that were there before, and did not travel.
     pub kept: u64,

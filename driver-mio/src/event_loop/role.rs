@@ -46,8 +46,8 @@ pub(crate) enum Outcome {
     Stored {
         /// Its length in bytes.
         len: u64,
-        /// The hash of its content.
-        hash: Hash,
+        /// The hash of its content; none if there were holes that nobody hashed.
+        hash: Option<Hash>,
         /// Bytes of it that were there before.
         kept: u64,
     },

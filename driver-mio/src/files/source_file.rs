@@ -2,14 +2,20 @@
 
 use std::{
     fs::{self, File, Metadata, OpenOptions},
+    ops::Range,
     os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
-use gannet_protocol::{BodyLen, End, Identity, MAX_BODY, Meta, Status, Version};
+use gannet_protocol::{
+    BLOCK_LEN, BodyLen, End, Identity, MAX_BODY, MAX_HOLES, Meta, Status, Version,
+};
 
 use super::status::{status_of, status_of_name};
-use crate::sys::files::{OPEN_UNTOUCHED, file_number, mode_of, modified, read_exact_at};
+use crate::sys::files::{OPEN_UNTOUCHED, file_number, hole_from, mode_of, modified, read_exact_at};
+
+/// Most holes of a file that are looked at, whole blocks or not: some ten milliseconds. What lies beyond is read.
+const MAX_LOOKS: usize = 4 * MAX_HOLES as usize;
 
 /// An open regular file, and what it was like when it was opened.
 #[derive(Debug)]
@@ -17,6 +23,7 @@ pub(crate) struct SourceFile {
     file: File,
     meta: Meta,
     len: u64,
+    holes: Vec<Range<u64>>,
 }
 
 impl SourceFile {
@@ -50,7 +57,8 @@ impl SourceFile {
             modified: modified(&metadata),
             identity: identity_of(&metadata),
         };
-        Ok(Self { file, meta, len })
+        let holes = find_holes(&file, len);
+        Ok(Self { file, meta, len, holes })
     }
 
     /// Its length, mode, time and identity as they were at the opening.
@@ -61,6 +69,12 @@ impl SourceFile {
     /// How long it was at the opening, in bytes.
     pub(crate) fn len(&self) -> u64 {
         self.len
+    }
+
+    /// Its holes as they were at the opening: whole blocks, but for the last of the file, in ascending order, and not more than may
+    /// be told. What was written since shows in [`Self::end`].
+    pub(crate) fn holes(&self) -> &[Range<u64>] {
+        &self.holes
     }
 
     /// Whether it is this version, as far as that can be told without reading it.
@@ -94,6 +108,25 @@ impl SourceFile {
         let identity = identity_of(&self.file.metadata().map_err(|error| status_of(&error))?);
         Ok(End { len: self.len, identity, stable: identity == self.meta.identity })
     }
+}
+
+/// Holes of a file of `len` bytes, each of a block or more. A file of less has none: it is not worth it that nobody would know its hash.
+fn find_holes(file: &File, len: u64) -> Vec<Range<u64>> {
+    let mut holes = Vec::new();
+    let mut from = 0;
+    for _ in 0..MAX_LOOKS {
+        if len < BLOCK_LEN || holes.len() as u64 >= MAX_HOLES {
+            break;
+        }
+        let Some(hole) = hole_from(file, from, len) else { break };
+        from = hole.end;
+        let start = hole.start.next_multiple_of(BLOCK_LEN);
+        let end = if hole.end == len { len } else { hole.end - hole.end % BLOCK_LEN };
+        if start.saturating_add(BLOCK_LEN) <= end {
+            holes.push(start..end);
+        }
+    }
+    holes
 }
 
 /// Tells what is not a regular file.
@@ -151,6 +184,38 @@ mod tests {
         let source = SourceFile::open_local(&path).unwrap();
         OpenOptions::new().write(true).open(&path).unwrap().set_len(100).unwrap();
         assert_eq!(source.read_at(0, &mut [0; 5000]), Err(Status::Changed));
+    }
+
+    #[test]
+    fn holes_are_whole_blocks_and_worth_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let file = File::create(&path).unwrap();
+        let holes = || SourceFile::open_local(&path).unwrap().holes().to_vec();
+        let write = |at| std::os::unix::fs::FileExt::write_all_at(&file, b"x", at).unwrap();
+        file.set_len(BLOCK_LEN).unwrap();
+        if holes().is_empty() {
+            eprintln!("SKIPPED: the file system at {} tells of no holes", dir.path().display());
+            return;
+        }
+        file.set_len(BLOCK_LEN - 1).unwrap();
+        assert_eq!(holes(), []);
+        file.set_len(9 * BLOCK_LEN + 5).unwrap();
+        assert_eq!(holes(), [0..9 * BLOCK_LEN + 5]);
+        // A hole of two blocks, one of less than one, one of just one, and the end.
+        write(0);
+        write(3 * BLOCK_LEN + 70_000);
+        write(4 * BLOCK_LEN);
+        write(6 * BLOCK_LEN);
+        let three = [
+            BLOCK_LEN..3 * BLOCK_LEN,
+            5 * BLOCK_LEN..6 * BLOCK_LEN,
+            7 * BLOCK_LEN..9 * BLOCK_LEN + 5,
+        ];
+        assert_eq!(holes(), three);
+        // What remains of the end is less than a block.
+        write(8 * BLOCK_LEN + 70_000);
+        assert_eq!(holes()[2..], [7 * BLOCK_LEN..8 * BLOCK_LEN]);
     }
 
     #[test]

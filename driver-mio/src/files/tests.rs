@@ -83,7 +83,12 @@ fn replace(path: &str) -> Placing {
 }
 
 fn publish_one(partial: Partial, mode: u32, modified: FileTime) -> Result<(), Status> {
-    let whole = Whole { partial, mode: Mode::from_bits(mode), modified };
+    let whole = Whole {
+        len: partial.file().metadata().unwrap().len(),
+        partial,
+        mode: Mode::from_bits(mode),
+        modified,
+    };
     publish(vec![whole], Durability::Power).remove(0)
 }
 
@@ -535,8 +540,15 @@ fn a_full_disk_is_told_before_the_bytes_come() {
     let root = Root::open(dir.path()).unwrap();
     let create = |len| root.create_partial(&replace("file"), BodyLen::Known(len)).map(drop);
     assert_eq!(create(1 << 19), Ok(()));
-    assert_eq!(create(1 << 21), Err(Status::Full));
-    assert_eq!(create(1 << 59), Err(Status::Full));
+    for (len, hole, room) in [
+        (1 << 21, 0, Err(Status::Full)),
+        (1 << 59, 1 << 58, Err(Status::Full)),
+        (1 << 21, 7 << 18, Ok(())),
+    ] {
+        // It may have holes.
+        let mut partial = root.create_partial(&replace("file"), BodyLen::Known(len)).unwrap();
+        assert_eq!(partial.expect_room(hole), room);
+    }
     let partial = root.create_partial(&replace("file"), BodyLen::Open).unwrap();
     let error = write_all_at(partial.file(), &vec![1; 1 << 21], 0).unwrap_err();
     assert_eq!(status_of(&error), Status::Full);

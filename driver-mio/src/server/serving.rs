@@ -384,11 +384,11 @@ impl Serving {
         hub: &mut Hub,
         now: Instant,
         exchange: ExchangeId,
-        (len, hash, kept): (u64, Hash, u64),
+        (len, hash, kept): (u64, Option<Hash>, u64),
     ) {
         let Some(served) = self.exchanges.get_mut(&exchange) else { return };
         if let Stage::Receiving(name) = &served.stage {
-            let stored = Stored { name: name.clone(), len, hash: Some(hash), kept };
+            let stored = Stored { name: name.clone(), len, hash, kept };
             let reply = Reply::Stored(stored);
             self.answer(hub, now, exchange, reply, len);
         }

@@ -4,6 +4,7 @@ use std::{
     ffi::OsStr,
     fs::{File, FileTimes, Permissions},
     io,
+    ops::Range,
     os::{
         fd::AsFd,
         unix::{
@@ -216,6 +217,62 @@ pub(crate) fn reserve(_: &File, _: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// The first hole of a file from `from` on, up to `len`; nothing where the system or the file system tells of none. Moves the
+/// file's cursor.
+#[cfg(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "freebsd",
+    target_vendor = "apple"
+))]
+pub(crate) fn hole_from(file: &File, from: u64, len: u64) -> Option<Range<u64>> {
+    use rustix::fs::{SeekFrom, seek};
+    let start = seek(file, SeekFrom::Hole(from)).ok().filter(|start| *start < len)?;
+    match seek(file, SeekFrom::Data(start)) {
+        Ok(end) => Some(start..end.min(len)),
+        Err(Errno::NXIO) => Some(start..len),
+        Err(_) => None,
+    }
+}
+
+/// Here nothing is known of holes.
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "freebsd",
+    target_vendor = "apple"
+)))]
+pub(crate) fn hole_from(_: &File, _: u64, _: u64) -> Option<Range<u64>> {
+    None
+}
+
+/// Has a range read as zeros, and take no room where the file system knows how. The file's length stays.
+pub(crate) fn clear(file: &File, range: Range<u64>) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        use rustix::fs::FallocateFlags;
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        match rustix::fs::fallocate(file, flags, range.start, range.end - range.start) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
+            done => return done.map_err(Into::into),
+        }
+    }
+    overwrite(file, range)
+}
+
+/// Writes zeros over what stands there already. Beyond the file's end there is nothing to be overwritten.
+fn overwrite(file: &File, range: Range<u64>) -> io::Result<()> {
+    const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+    let end = range.end.min(file.metadata()?.len());
+    let mut at = range.start;
+    while at < end {
+        let step = usize::try_from(end - at).unwrap_or(usize::MAX).min(ZEROS.len());
+        write_all_at(file, ZEROS.get(..step).unwrap_or_default(), at)?;
+        at += step as u64;
+    }
+    Ok(())
+}
+
 /// Makes a rename in a directory last through a power failure.
 pub(crate) fn sync_directory(dir: &impl AsFd) -> io::Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -308,6 +365,22 @@ mod tests {
             assert_eq!(fs::read_to_string(at("moved")).unwrap(), "content");
             assert_eq!(fs::read_to_string(at("moved-dir/inner")).unwrap(), "inner");
             assert!(!at("file").exists() && !at("dir").exists());
+        }
+    }
+
+    #[test]
+    fn what_is_cleared_reads_as_zeros() {
+        let dir = tempfile::tempdir().unwrap();
+        for clear in [clear, overwrite] {
+            let path = dir.path().join("file");
+            fs::write(&path, [7; 300_000]).unwrap();
+            let file = File::options().write(true).open(&path).unwrap();
+            clear(&file, 65_536..200_000).unwrap();
+            clear(&file, 299_999..500_000).unwrap();
+            let mut expected = vec![7; 300_000];
+            expected[65_536..200_000].fill(0);
+            expected[299_999] = 0;
+            assert!(fs::read(path).unwrap() == expected);
         }
     }
 

@@ -1,9 +1,13 @@
 //! Whether a body that is received is what was sent.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use gannet_protocol::{BodyLen, Hash, Status};
 
+use super::holes::{Holes, whole_groups};
 use crate::hash::{GroupHash, HashTree, Hashed};
 
 /// Most groups whose hashes are known before their bytes: they are those that the sender read and whose packets are
@@ -39,6 +43,8 @@ impl Verdict {
 pub(super) struct Checks {
     tree: HashTree,
     len: BodyLen,
+    /// Whether that was known from the start.
+    is_known: bool,
     group_len: u64,
     /// What the sender said of groups that are not hashed yet.
     expected: BTreeMap<u64, Hash>,
@@ -46,6 +52,12 @@ pub(super) struct Checks {
     computed: BTreeMap<u64, Hash>,
     /// How many groups are what they must be.
     verified: u64,
+    /// Which of them are so by their hashes, of a body whose length was known from the start: only that may have holes.
+    by_hash: BTreeSet<u64>,
+    /// The groups, by their numbers, that lie in holes altogether.
+    hollow: Holes,
+    /// The last hole, with those before that it touches.
+    last_hole: Range<u64>,
     /// What groups hash to that were there before, and of which the sender has not said anything.
     kept: BTreeMap<u64, Hash>,
 }
@@ -56,21 +68,65 @@ impl Checks {
         Self {
             tree: HashTree::new(len),
             len,
+            is_known: len != BodyLen::Open,
             group_len: len.group_len(),
             expected: BTreeMap::new(),
             computed: BTreeMap::new(),
             verified: 0,
+            by_hash: BTreeSet::new(),
+            hollow: Holes::default(),
+            last_hole: 0..0,
             kept: BTreeMap::new(),
         }
     }
 
     /// Takes groups that were there before, and verified then; of a body of known length, of more than one group.
     pub(super) fn keep(&mut self, groups: &BTreeMap<u64, Hash>) {
-        for (&index, &hash) in groups {
+        for (&index, &hash) in groups.iter().filter(|(index, _)| !self.hollow.contains(**index)) {
             self.tree.insert_group(GroupHash { index, hash });
             self.kept.insert(index, hash);
             self.verified += 1;
         }
+    }
+
+    /// Takes a hole, which lies behind those before: its groups need no hash.
+    ///
+    /// # Errors
+    /// [`Status::Corrupt`] if a body of open length has it, or something else was said of a group that lies in it altogether.
+    pub(super) fn hole(&mut self, hole: Range<u64>) -> Result<(), Status> {
+        let BodyLen::Known(len) = self.len else { return Err(Status::Corrupt) };
+        let before = whole_groups(&self.last_hole, len);
+        let touches = self.last_hole.end == hole.start;
+        let start = if touches { self.last_hole.start } else { hole.start };
+        self.last_hole = start..hole.end;
+        let whole = whole_groups(&self.last_hole, len);
+        let fresh = if before.is_empty() { whole } else { whole.start.max(before.end)..whole.end };
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let kept: Vec<_> = self.kept.range(fresh.clone()).map(|(index, _)| *index).collect();
+        kept.into_iter().for_each(|index| self.forget_kept(index));
+        let is_known = self.expected.range(fresh.clone()).next().is_some()
+            || self.computed.range(fresh.clone()).next().is_some()
+            || self.by_hash.range(fresh.clone()).next().is_some();
+        if is_known {
+            return Err(Status::Corrupt);
+        }
+        // Of the first one a part may have been a hole before.
+        self.tree.forget(fresh.start);
+        self.verified += fresh.end - fresh.start;
+        self.hollow.add(fresh);
+        Ok(())
+    }
+
+    /// Whether a group lies in holes altogether.
+    pub(super) fn is_hollow(&self, index: u64) -> bool {
+        self.hollow.contains(index)
+    }
+
+    /// Forgets the pieces of a group that come once more, from elsewhere.
+    pub(super) fn restart(&mut self, index: u64) {
+        self.tree.forget(index);
     }
 
     /// The first of them that is not what the sender has said: it was forgotten, and has to come again.
@@ -102,9 +158,12 @@ impl Checks {
     /// Takes what the sender says that a group must hash to, and tells if it does.
     ///
     /// # Errors
-    /// [`Status::Corrupt`] if there is no such group, or it says another hash than before; [`Status::Overloaded`] if too many are
+    /// [`Status::Corrupt`] if there is no such group, it lies in holes altogether, or it says another hash than before; [`Status::Overloaded`] if too many are
     /// told ahead.
     pub(super) fn expect(&mut self, index: u64, hash: Hash) -> Result<Verdict, Status> {
+        if self.is_hollow(index) {
+            return Err(Status::Corrupt);
+        }
         match self.kept.get(&index) {
             Some(kept) if *kept == hash => return Ok(Verdict::Open),
             Some(_) => {
@@ -138,6 +197,9 @@ impl Checks {
 
     /// Takes what a piece of the body hashes to, and tells if that decides its group.
     pub(super) fn add(&mut self, start: u64, len: u64, hashed: Hashed) -> Verdict {
+        if self.is_hollow(start / self.group_len) {
+            return Verdict::Open;
+        }
         let group = self.tree.insert(start, len, hashed);
         group.map_or(Verdict::Open, |group| self.check(group))
     }
@@ -149,11 +211,14 @@ impl Checks {
         group.map_or(Verdict::Open, |group| self.check(group))
     }
 
-    /// The hash of the whole body, once every group is what it must be.
+    /// Whether every group is what it must be.
+    pub(super) fn is_whole(&self) -> bool {
+        matches!(self.len, BodyLen::Known(len) if self.verified == len.div_ceil(self.group_len))
+    }
+
+    /// The hash of the whole body, once every group is what it must be, unless some lie in holes altogether.
     pub(super) fn root(&self) -> Option<Hash> {
-        let BodyLen::Known(len) = self.len else { return None };
-        let all = self.verified == len.div_ceil(self.group_len);
-        if all { self.tree.root() } else { None }
+        if self.is_whole() { self.tree.root() } else { None }
     }
 
     fn check(&mut self, group: GroupHash) -> Verdict {
@@ -173,6 +238,9 @@ impl Checks {
             return Verdict::Wrong(computed.index);
         }
         self.verified += 1;
+        if self.is_known {
+            self.by_hash.insert(computed.index);
+        }
         self.tree.settle(computed.index);
         Verdict::Right(computed)
     }
@@ -269,6 +337,52 @@ mod tests {
             add(&mut checks, 0);
             assert!(checks.root().is_some());
         }
+    }
+
+    #[test]
+    fn groups_in_holes_count_without_a_hash() {
+        let (len, pieces, groups) = body();
+        let mut checks = Checks::new(BodyLen::Known(len));
+        checks.keep(&BTreeMap::from([(2, groups[2])]));
+        checks.hole(BLOCK_LEN..2 * BLOCK_LEN).unwrap();
+        checks.hole(2 * BLOCK_LEN..len).unwrap();
+        assert_eq!(checks.expect(2, groups[2]), Err(Status::Corrupt));
+        assert!(!checks.is_whole() && checks.is_hollow(1) && checks.is_hollow(2));
+        let late = BTreeMap::from([(1, groups[1])]);
+        checks.keep(&late);
+        assert!(!checks.is_whole(), "it counts once");
+        checks.expect(0, groups[0]).unwrap();
+        checks.add(pieces[0].0, pieces[0].1, pieces[0].2);
+        assert!(checks.is_whole());
+        assert_eq!(checks.root(), None);
+        // It was something else before.
+        for is_hashed in [true, false] {
+            let mut checks = Checks::new(BodyLen::Known(len));
+            checks.expect(0, groups[0]).unwrap();
+            if is_hashed {
+                checks.add(pieces[0].0, pieces[0].1, pieces[0].2);
+            }
+            assert_eq!(checks.hole(0..BLOCK_LEN), Err(Status::Corrupt));
+        }
+        assert_eq!(Checks::new(BodyLen::Open).hole(0..BLOCK_LEN), Err(Status::Corrupt));
+    }
+
+    /// In groups of two blocks.
+    #[test]
+    fn holes_that_touch_are_one() {
+        let len = (17 << 30) + 1;
+        let mut checks = Checks::new(BodyLen::Known(len));
+        checks.hole(BLOCK_LEN..2 * BLOCK_LEN).unwrap();
+        checks.hole(2 * BLOCK_LEN..3 * BLOCK_LEN).unwrap();
+        assert!(!checks.is_hollow(0) && !checks.is_hollow(1));
+        checks.hole(3 * BLOCK_LEN..4 * BLOCK_LEN).unwrap();
+        assert!(!checks.is_hollow(0) && checks.is_hollow(1) && !checks.is_hollow(2));
+        checks.hole(5 * BLOCK_LEN..7 * BLOCK_LEN).unwrap();
+        assert!(!checks.is_hollow(2) && !checks.is_hollow(3));
+        checks.hole(7 * BLOCK_LEN..len).unwrap();
+        assert!(!checks.is_hollow(2) && checks.is_hollow(3));
+        assert_eq!(checks.verified, 1 + len.div_ceil(2 * BLOCK_LEN) - 3);
+        assert!(!checks.is_whole());
     }
 
     #[test]

@@ -12,13 +12,14 @@ use gannet_protocol::{BLOCK_LEN, BodyId, BodyLen, End, Hash, Status};
 
 use super::{
     buffers::{Buffer, Grant},
+    holes::hash_zeros,
     stage::Piece,
 };
 use crate::{
     disk::Pace,
     files::{Durability, JournalFile, Partial, SourceFile, Whole, publish, status_of},
     hash::{GroupHash, HashTree, Hashed, PieceHasher, hash_group, hash_piece},
-    sys::files::{read_exact_at, write_all_at},
+    sys::files::{clear, read_exact_at, write_all_at},
 };
 
 /// Bytes that are read back at once to be hashed: enough for the hash to be fast.
@@ -113,10 +114,16 @@ pub(super) enum Work {
     HashBase { file: Arc<File>, index: u64, range: Range<u64> },
     /// Copy a group from a file's former state, or see that it is here.
     Copy { from: Arc<File>, to: Option<Arc<File>>, index: u64, range: Range<u64> },
+    /// Have a hole be one, whatever stood there.
+    Punch { file: Arc<File>, range: Range<u64> },
+    /// Hash zeros.
+    Zeros { range: Range<u64> },
     /// Hash what was received into memory.
     Hash { bytes: Vec<u8> },
     /// Verify a group, and only then write it on.
     Pour { sink: Sink, group: Group },
+    /// Write that many zeros on.
+    PourZeros { sink: Sink, len: u64 },
     /// Wait until all that was written is where it goes.
     Drain { sink: Sink },
 }
@@ -159,6 +166,12 @@ pub(super) enum Outcome {
         index: u64,
         copied: Result<Vec<Copied>, Status>,
     },
+    Punched {
+        range: Range<u64>,
+        punched: Result<(), Status>,
+    },
+    /// The hashes of their blocks.
+    Zeros(Vec<Copied>),
     Hashed {
         bytes: Vec<u8>,
         hashes: Vec<Hashed>,
@@ -214,9 +227,11 @@ impl Job {
     pub(crate) fn pace(&self) -> Pace {
         match &self.work {
             // A reader may keep what is written waiting for as long as it likes.
-            Work::Publish(_) | Work::Sync { .. } | Work::Pour { .. } | Work::Drain { .. } => {
-                Pace::Slow
-            }
+            Work::Publish(_)
+            | Work::Sync { .. }
+            | Work::Pour { .. }
+            | Work::PourZeros { .. }
+            | Work::Drain { .. } => Pace::Slow,
             Work::Produce { stream, .. } => stream.pace,
             _ => Pace::Quick,
         }
@@ -270,7 +285,13 @@ impl Job {
             Work::Copy { from, to, index, range } => {
                 Outcome::Copied { index, copied: copy(&from, to.as_deref(), range) }
             }
+            Work::Punch { file, range } => {
+                let punched = clear(&file, range.clone()).map_err(|error| status_of(&error));
+                Outcome::Punched { range, punched }
+            }
+            Work::Zeros { range } => Outcome::Zeros(hash_zeros(range)),
             Work::Pour { sink, group } => Outcome::Poured(pour(sink, group)),
+            Work::PourZeros { sink, len } => Outcome::Poured(pour_zeros(sink, len)),
             Work::Drain { mut sink } => {
                 Outcome::Drained(sink.0.flush().map_err(|error| status_of_sink(&error)))
             }
@@ -345,6 +366,11 @@ fn pour(mut sink: Sink, group: Group) -> Result<Poured, Status> {
     let mut blocks = blocks.iter();
     blocks.try_for_each(|block| sink.0.write_all(block)).map_err(|error| status_of_sink(&error))?;
     Ok(Poured { sink, pieces })
+}
+
+fn pour_zeros(mut sink: Sink, len: u64) -> Result<Poured, Status> {
+    io::copy(&mut io::repeat(0).take(len), &mut sink.0).map_err(|error| status_of_sink(&error))?;
+    Ok(Poured { sink, pieces: Vec::new() })
 }
 
 /// Whoever reads may want no more, which is no fault.

@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, ops::Range};
 
 use gannet_protocol::{BodyLen, Hash};
 
+use super::holes::Holes;
+
 /// What the receiver of a file that is sent has, or may have, of it.
 #[derive(Debug)]
 pub(super) struct Known {
@@ -15,15 +17,15 @@ pub(super) struct Known {
     claims: BTreeMap<u64, Hash>,
     /// What groups hash to that were read while it may say so. As many as it has time for.
     hashed: BTreeMap<u64, Hash>,
-    /// Bytes that it has and that are not to be read: sorted, neither touching nor overlapping.
-    skipped: Vec<Range<u64>>,
+    /// Bytes that it has, or that are zeros, and that are not to be read.
+    skipped: Holes,
 }
 
 impl Known {
     pub(super) fn new(len: u64, is_awaited: bool) -> Self {
         let group_len = BodyLen::Known(len).group_len();
         let (claims, hashed) = (BTreeMap::new(), BTreeMap::new());
-        Self { len, group_len, is_awaited, claims, hashed, skipped: Vec::new() }
+        Self { len, group_len, is_awaited, claims, hashed, skipped: Holes::default() }
     }
 
     /// Bytes of a group.
@@ -69,62 +71,25 @@ impl Known {
 
     /// The receiver has these bytes.
     pub(super) fn skip(&mut self, range: Range<u64>) {
-        let from = self.skipped.partition_point(|other| other.end < range.start);
-        let to = self.skipped.partition_point(|other| other.start <= range.end);
-        let touched = self.skipped.get(from..to).unwrap_or_default();
-        let joined = match (touched.first(), touched.last()) {
-            (Some(first), Some(last)) => range.start.min(first.start)..range.end.max(last.end),
-            _ => range,
-        };
-        self.skipped.splice(from..to, [joined]);
+        self.skipped.add(range);
     }
 
     /// The receiver wants these bytes after all.
     pub(super) fn want(&mut self, range: &Range<u64>) {
-        let halves = |old: Range<u64>| {
-            let before = old.start..old.end.min(range.start);
-            let after = old.start.max(range.end)..old.end;
-            [before, after].into_iter().filter(|half| half.start < half.end)
-        };
-        self.skipped = self.skipped.drain(..).flat_map(halves).collect();
+        self.skipped.remove(range);
     }
 
     /// The first byte from `offset` on that is to be read.
     pub(super) fn next_to_read(&self, offset: u64) -> u64 {
-        let after = self.skipped.partition_point(|range| range.end <= offset);
-        match self.skipped.get(after) {
-            Some(range) if range.start <= offset => range.end,
-            _ => offset,
-        }
+        self.skipped.end_of(offset).unwrap_or(offset)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use gannet_protocol::BLOCK_LEN;
-    use proptest::prelude::*;
 
     use super::*;
-
-    proptest! {
-        #[test]
-        fn what_is_skipped_is_not_read(
-            steps in prop::collection::vec((any::<bool>(), 0..100_u64, 1..30_u64), 0..40),
-        ) {
-            let mut known = Known::new(130, false);
-            let mut model = [false; 131];
-            for (skip, start, len) in steps {
-                let range = start..start + len;
-                model[start as usize..(start + len) as usize].fill(skip);
-                if skip { known.skip(range) } else { known.want(&range) }
-                for offset in 0..131 {
-                    let next = (offset..131).find(|at| !model[*at]).unwrap() as u64;
-                    prop_assert_eq!(known.next_to_read(offset as u64), next);
-                }
-                prop_assert!(known.skipped.windows(2).all(|pair| pair[0].end < pair[1].start));
-            }
-        }
-    }
 
     #[test]
     fn a_claim_and_a_hash_meet_in_any_order() {

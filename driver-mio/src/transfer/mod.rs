@@ -4,6 +4,7 @@ mod basing;
 mod buffers;
 mod checks;
 mod collecting;
+mod holes;
 mod job;
 mod known;
 mod outbox;
@@ -123,7 +124,7 @@ pub(crate) enum Output {
         /// What.
         held: Held,
     },
-    /// A body that is sent was read to its end; this is its content's hash.
+    /// A body that is sent was read to its end; this is its content's hash. It is not told of one with holes that nobody hashed.
     Read {
         /// Which body.
         body: BodyId,
@@ -136,8 +137,8 @@ pub(crate) enum Output {
         body: BodyId,
         /// Its length in bytes.
         len: u64,
-        /// The BLAKE3 hash of its content.
-        hash: Hash,
+        /// The BLAKE3 hash of its content; none if there were holes that nobody hashed.
+        hash: Option<Hash>,
         /// Bytes of it that were there before.
         kept: u64,
     },
@@ -274,12 +275,17 @@ impl Transfers {
             Outcome::Read { .. } | Outcome::ReadAgain { .. } | Outcome::End(_) => {
                 self.senders.on_done(body, outcome, out);
             }
+            Outcome::Zeros(_) if self.senders.knows(body) => {
+                self.senders.on_done(body, outcome, out)
+            }
             Outcome::Produced(produced) => self.streams.on_done(body, produced, out),
             Outcome::Written { .. }
             | Outcome::PiecesWritten { .. }
             | Outcome::Recorded
             | Outcome::BaseHashed { .. }
             | Outcome::Copied { .. }
+            | Outcome::Punched { .. }
+            | Outcome::Zeros(_)
             | Outcome::Synced(_) => self.receivers.on_done(body, &outcome, now, out),
             Outcome::Published(published) => self.receivers.on_published(published, out),
             Outcome::Poured(poured) => self.pourings.on_done(body, poured, out),

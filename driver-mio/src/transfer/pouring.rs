@@ -1,12 +1,13 @@
 //! Files that are received into what can be written only once and in order, such as a pipe.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use gannet_protocol::{BLOCK_LEN, BodyId, BodyLen, End, Meta, Note, Status, Ticket, Write};
 
 use super::{
     Output,
     checks::Checks,
+    holes::Holes,
     job::{Group, Poured, Sink, Work},
     outbox::Outbox,
 };
@@ -39,6 +40,7 @@ struct Pouring {
     arrived: u64,
     ticket: Option<Ticket>,
     checks: Checks,
+    holes: Holes,
     end: Option<End>,
     is_over: bool,
 }
@@ -57,6 +59,7 @@ impl Pourings {
             arrived: 0,
             ticket: None,
             checks: Checks::new(meta.len),
+            holes: Holes::default(),
             end: None,
             is_over: false,
         };
@@ -181,7 +184,7 @@ impl Pouring {
     fn note(&mut self, note: Note) -> Result<(), Status> {
         match note {
             Note::Group { index, hash } => self.checks.expect(index, hash)?.is_right(),
-            Note::Hole { .. } => Err(Status::Unsupported),
+            Note::Hole { offset, len } => self.take_hole(offset..offset.saturating_add(len)),
             Note::End(end) if !end.stable || end.identity != self.meta.identity => {
                 Err(Status::Changed)
             }
@@ -194,6 +197,22 @@ impl Pouring {
                 BodyLen::Open => self.settle_len(end),
             },
         }
+    }
+
+    /// Takes a hole: its zeros are written on when it is their turn.
+    fn take_hole(&mut self, hole: Range<u64>) -> Result<(), Status> {
+        self.checks.hole(hole.clone())?;
+        let blocks = hole.start / BLOCK_LEN..hole.end.div_ceil(BLOCK_LEN);
+        self.blocks.retain(|index, (_, arrived)| {
+            let stays = !blocks.contains(index);
+            if !stays {
+                self.held = self.held.saturating_sub(*arrived);
+            }
+            stays
+        });
+        self.arrived = self.arrived.saturating_add(hole.end.saturating_sub(hole.start));
+        self.holes.add(hole);
+        Ok(())
     }
 
     /// Takes the end of a body of open length.
@@ -232,12 +251,15 @@ impl Pouring {
         }
         let start = self.next.saturating_mul(self.group_len);
         if self.end.is_some_and(|end| start >= end.len) {
-            if self.checks.root().is_some()
+            if self.checks.is_whole()
                 && let Some(sink) = self.sink.take()
             {
                 out.job(self.body, Work::Drain { sink });
             }
             return;
+        }
+        if self.checks.is_hollow(self.next) {
+            return self.pour_zeros(out);
         }
         let Some(expected) = self.checks.told(self.next) else {
             // All hashes are told before the end.
@@ -249,14 +271,36 @@ impl Pouring {
         let end = start.saturating_add(self.group_len).min(self.len().unwrap_or(u64::MAX));
         let range = start / BLOCK_LEN..end.div_ceil(BLOCK_LEN);
         let is_whole = |(bytes, arrived): &(Vec<u8>, u64)| *arrived == bytes.len() as u64;
-        if !range.clone().all(|index| self.blocks.get(&index).is_some_and(is_whole)) {
+        let is_hole = |index: u64| self.holes.contains(index.saturating_mul(BLOCK_LEN));
+        let is_here = |index| is_hole(index) || self.blocks.get(&index).is_some_and(is_whole);
+        if !range.clone().all(is_here) {
             return;
         }
         if let Some(sink) = self.sink.take() {
-            let blocks = range.filter_map(|index| Some(self.blocks.remove(&index)?.0)).collect();
+            let blocks = range.filter_map(|index| self.take_block(index)).collect();
             let group = Group { index: self.next, len: self.group_len, expected, blocks };
             self.next += 1;
             out.job(self.body, Work::Pour { sink, group });
+        }
+    }
+
+    /// The bytes of a block that is here, or of a hole.
+    fn take_block(&mut self, index: u64) -> Option<Vec<u8>> {
+        if self.holes.contains(index.saturating_mul(BLOCK_LEN)) {
+            let len = self.block_len(index);
+            self.held = self.held.saturating_add(len);
+            return Some(vec![0; usize::try_from(len).ok()?]);
+        }
+        Some(self.blocks.remove(&index)?.0)
+    }
+
+    /// Writes a group that is all hole.
+    fn pour_zeros(&mut self, out: &mut Outbox) {
+        let start = self.next.saturating_mul(self.group_len);
+        let len = self.len().unwrap_or(start).saturating_sub(start).min(self.group_len);
+        if let Some(sink) = self.sink.take() {
+            self.next += 1;
+            out.job(self.body, Work::PourZeros { sink, len });
         }
     }
 
@@ -270,7 +314,8 @@ impl Pouring {
     }
 
     fn finish(&mut self, out: &mut Outbox) {
-        if let (Some(end), Some(hash)) = (self.end, self.checks.root()) {
+        if let Some(end) = self.end.filter(|_| self.checks.is_whole()) {
+            let hash = self.checks.root();
             self.end_all(out);
             out.tell(Output::Stored { body: self.body, len: end.len, hash, kept: 0 });
         }

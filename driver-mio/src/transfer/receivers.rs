@@ -160,6 +160,8 @@ impl Receivers {
             &Outcome::PiecesWritten { start, written } => {
                 receiving.on_pieces_written(start, written, &self.accounts, out);
             }
+            Outcome::Punched { range, punched } => receiving.on_punched(range, *punched, out),
+            Outcome::Zeros(blocks) => receiving.on_zeros(blocks, out),
             Outcome::Recorded => receiving.on_recorded(),
             Outcome::Synced(synced) => receiving.on_synced(*synced, out),
             &Outcome::BaseHashed { index, hash } => receiving.on_base_hashed(index, hash, out),

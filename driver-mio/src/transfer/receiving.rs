@@ -1,10 +1,12 @@
 //! A file that is received.
 
 mod here;
+mod hollow;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     mem,
+    ops::Range,
 };
 
 use gannet_protocol::{
@@ -16,6 +18,7 @@ use super::{
     basing::Basing,
     buffers::{BLOCK, Buffer, Pool},
     checks::Checks,
+    holes::{Holes, Zeros},
     job::Work,
     outbox::Outbox,
     recording::Recording,
@@ -52,6 +55,18 @@ pub(super) struct Receiving {
     /// How often groups had to come again.
     again: BTreeMap<u64, u8>,
     end: Option<End>,
+    /// What the sender said need not come, unless it has to come after all.
+    holes: Holes,
+    /// Bytes of them.
+    hollow: u64,
+    /// Those that the partial file has yet to have: before it is open, and while that is being done.
+    unpunched: Vec<Range<u64>>,
+    punching: Holes,
+    /// Groups that have to come again once that is done.
+    again_then: Vec<u64>,
+    zeros: Zeros,
+    /// Whether the sender has begun to say what groups hash to: it has told of its holes before.
+    has_begun: bool,
 }
 
 #[derive(Debug)]
@@ -69,7 +84,7 @@ enum State {
 #[derive(Clone, Copy, Debug)]
 struct Stored {
     len: u64,
-    hash: Hash,
+    hash: Option<Hash>,
 }
 
 /// The accounts that all files that are received share.
@@ -98,6 +113,13 @@ impl Receiving {
             was_kept: BTreeSet::new(),
             again: BTreeMap::new(),
             end: None,
+            holes: Holes::default(),
+            hollow: 0,
+            unpunched: Vec::new(),
+            punching: Holes::default(),
+            again_then: Vec::new(),
+            zeros: Zeros::default(),
+            has_begun: false,
         }
     }
 
@@ -111,9 +133,10 @@ impl Receiving {
         }
     }
 
-    /// Whether the bytes at `offset` were there before, and have to stay.
+    /// Whether the bytes at `offset` were there before, or are a hole's, and have to stay.
     pub(super) fn is_kept(&self, offset: u64) -> bool {
         self.checks.is_kept(offset)
+            || self.holes.contains(offset)
             || self.basing.as_ref().is_some_and(|base| base.is_taken(offset))
     }
 
@@ -204,6 +227,10 @@ impl Receiving {
         self.recording = Recording::of(&partial, self.meta.len.group_len(), now);
         self.take_kept(&mut partial, out);
         self.state = State::Open(partial);
+        if let Err(status) = self.check_room() {
+            return self.fail(status, out);
+        }
+        mem::take(&mut self.unpunched).into_iter().for_each(|hole| self.punch(hole, out));
         if let Some(basing) = &self.basing {
             basing.begin(self.body, out);
             basing.groups().for_each(|index| self.take_from_base(index, out));
@@ -248,7 +275,7 @@ impl Receiving {
         let taken = match note {
             _ if self.is_over() => return,
             Note::Group { index, hash } => self.take_group(index, hash, out),
-            Note::Hole { .. } => Err(Status::Unsupported),
+            Note::Hole { offset, len } => self.take_hole(offset..offset.saturating_add(len), out),
             Note::End(end) => self.take_end(end, accounts, out),
         };
         match taken {
@@ -258,6 +285,8 @@ impl Receiving {
     }
 
     fn take_group(&mut self, index: u64, hash: Hash, out: &mut Outbox) -> Result<(), Status> {
+        self.has_begun = true;
+        self.check_room()?;
         let verdict = self.checks.expect(index, hash)?;
         self.judge(verdict, out);
         self.take_from_base(index, out);
@@ -337,15 +366,16 @@ impl Receiving {
     }
 
     fn publish_if_whole(&mut self, out: &mut Outbox) {
-        let (Some(end), Some(hash)) = (self.end, self.checks.root()) else { return };
-        if !matches!(self.state, State::Open(_)) {
+        let Some(end) = self.end.filter(|_| self.checks.is_whole()) else { return };
+        if !matches!(self.state, State::Open(_)) || !self.punching.is_empty() {
             return;
         }
-        let publishing = State::Publishing(Stored { len: end.len, hash });
+        let stored = Stored { len: end.len, hash: self.checks.root() };
+        let publishing = State::Publishing(stored);
         if let State::Open(partial) = mem::replace(&mut self.state, publishing) {
             self.recording = None;
             let (mode, modified) = (self.meta.mode, self.meta.modified);
-            out.publish(self.body, Whole { partial, mode, modified }, end.len);
+            out.publish(self.body, Whole { partial, len: end.len, mode, modified }, end.len);
         }
     }
 

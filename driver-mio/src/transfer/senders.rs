@@ -65,6 +65,10 @@ impl Senders {
         }
     }
 
+    pub(super) fn knows(&self, body: BodyId) -> bool {
+        self.sending.contains_key(&body)
+    }
+
     pub(super) fn progress(&self, body: BodyId) -> Option<u64> {
         self.sending.get(&body).map(Sending::released)
     }
@@ -102,6 +106,7 @@ impl Senders {
                     sending.on_read_again(start, read, self.now, out);
                 }
                 Outcome::End(end) => sending.on_end(end, out),
+                Outcome::Zeros(blocks) => sending.on_zeros(&blocks, out),
                 _ => {}
             }
             self.pump(body, out);

@@ -7,11 +7,15 @@ use gannet_protocol::{BLOCK_LEN, BodyId, BodyLen, End, Held, Note, Status, Unrea
 use super::{
     Output,
     buffers::Buffer,
-    job::{ReadSpan, Work},
+    holes::{Zeros, hashed_parts},
+    job::{Copied, ReadSpan, Work},
     known::Known,
     outbox::Outbox,
 };
-use crate::{files::SourceFile, hash::HashTree};
+use crate::{
+    files::SourceFile,
+    hash::{HashTree, Hashed},
+};
 
 /// The least that is read at once, but for a file's end. What was let go is read again in spans of this length, for what has to
 /// be sent again are a few packets.
@@ -26,7 +30,7 @@ const MAX_AGAIN: usize = 64;
 /// A file that is sent out of spans of it in memory, which are read ahead of what is asked for.
 ///
 /// A span starts at a multiple of its length, a power of two of at least [`MIN_SPAN`] (the file's last one may be
-/// shorter). Each is hashed when it is read for the first time. Spans that were sent are kept while there is memory, for parts
+/// shorter). Each is hashed when it is read for the first time. Holes are not read. Spans that were sent are kept while there is memory, for parts
 /// of them may have to be sent again, and are read again otherwise.
 #[derive(Debug)]
 pub(super) struct Sending {
@@ -51,6 +55,8 @@ pub(super) struct Sending {
     /// Whether it stands in the queue for memory.
     pub(super) is_queued: bool,
     tree: HashTree,
+    /// Zeros of holes that are in groups with bytes of others.
+    zeros: Zeros,
     known: Known,
     /// Whether the end was told, or is being looked at.
     is_ended: bool,
@@ -104,6 +110,7 @@ impl Sending {
             awaited: None,
             is_queued: false,
             tree: HashTree::new(meta.len),
+            zeros: Zeros::default(),
             known: Known::new(len, is_awaited),
             is_ended: false,
             failed: None,
@@ -111,7 +118,60 @@ impl Sending {
         if len == 0 {
             sending.tell_end(End { len, identity: meta.identity, stable: true }, out);
         }
+        sending.tell_holes(out);
         sending
+    }
+
+    /// Tells where the file's holes are. Nobody reads them.
+    fn tell_holes(&mut self, out: &mut Outbox) {
+        let file = Arc::clone(&self.file);
+        for hole in file.holes() {
+            let (offset, len) = (hole.start, hole.end - hole.start);
+            out.note(self.body, Note::Hole { offset, len });
+            self.known.skip(hole.clone());
+            hashed_parts(hole, self.len).for_each(|part| self.zeros.add(part));
+        }
+        self.next = self.known.next_to_read(self.next);
+        self.hash_zeros(out);
+        self.end_if_read(out);
+    }
+
+    fn hash_zeros(&mut self, out: &mut Outbox) {
+        if let Some(range) = self.zeros.next() {
+            out.job(self.body, Work::Zeros { range });
+        }
+    }
+
+    /// Takes what zeros of holes hash to.
+    pub(super) fn on_zeros(&mut self, blocks: &[Copied], out: &mut Outbox) {
+        self.zeros.on_hashed();
+        if self.failed.is_some() {
+            return;
+        }
+        for &Copied { start, len, hashed } in blocks {
+            self.add(start, len, hashed, out);
+        }
+        self.hash_zeros(out);
+        self.end_if_read(out);
+    }
+
+    /// Takes what a piece hashes to, and tells of the group that is whole by that.
+    fn add(&mut self, start: u64, len: u64, hashed: Hashed, out: &mut Outbox) {
+        if let Some(group) = self.tree.insert(start, len, hashed) {
+            self.tree.settle(group.index);
+            out.note(self.body, Note::Group { index: group.index, hash: group.hash });
+            if let Some(same) = self.known.settle(group.index, group.hash) {
+                self.skip(same.clone(), out);
+                out.tell(Output::Skip { body: self.body, range: same });
+            }
+        }
+    }
+
+    /// Whether a hole is at `offset`.
+    fn is_hole(&self, offset: u64) -> bool {
+        let holes = self.file.holes();
+        let after = holes.partition_point(|hole| hole.end <= offset);
+        holes.get(after).is_some_and(|hole| hole.start <= offset)
     }
 
     /// Bytes that need not be kept any more.
@@ -263,7 +323,7 @@ impl Sending {
         }
         self.next = self.known.next_to_read(self.next + len);
         self.first_reads += 1;
-        let last = self.next == self.len && self.first_reads == 1;
+        let last = self.next == self.len && self.first_reads == 1 && self.zeros.is_done();
         self.is_ended |= last;
         Work::Read { file, start, buffer, last }
     }
@@ -281,14 +341,9 @@ impl Sending {
             Ok(read) => read,
             Err(status) => return self.fail(status, out),
         };
-        let group = self.tree.insert(start, buffer.len() as u64, hashed);
-        if let Some(group) = group {
-            self.tree.settle(group.index);
-            out.note(self.body, Note::Group { index: group.index, hash: group.hash });
-            if let Some(same) = self.known.settle(group.index, group.hash) {
-                self.skip(same.clone(), out);
-                out.tell(Output::Skip { body: self.body, range: same });
-            }
+        // A hole is only read where the receiver asked for it again, and its zeros are hashed as such.
+        if !self.is_hole(start) {
+            self.add(start, buffer.len() as u64, hashed, out);
         }
         self.keep(start, buffer, now, out);
         match end {
@@ -299,7 +354,8 @@ impl Sending {
 
     /// Looks at the file's end, once all of it was read that has to be.
     fn end_if_read(&mut self, out: &mut Outbox) {
-        if self.next == self.len && self.first_reads == 0 && !self.is_ended {
+        let is_read = self.next == self.len && self.first_reads == 0 && self.zeros.is_done();
+        if is_read && !self.is_ended {
             self.is_ended = true;
             out.job(self.body, Work::End { file: Arc::clone(&self.file) });
         }

@@ -9,7 +9,7 @@ use gannet_driver_mio::{
 };
 use gannet_protocol::{CloseCode, CloseReason, Status};
 
-use super::world::{PATIENCE, World, assert_holds, content, finish, name, root_as};
+use super::world::{PATIENCE, World, assert_holds, content, finish, make_long, name, root_as};
 
 /// Bytes of a file that takes longer to move than what is done meanwhile. It holds nothing, but has to fit on the disk of
 /// whoever receives it.
@@ -17,7 +17,7 @@ const ENDLESS: u64 = 4 << 30;
 
 /// A get that takes a while.
 fn endless_get(world: &World, client: &Client) -> Job<Transferred> {
-    fs::File::create(world.there("endless")).unwrap().set_len(ENDLESS).unwrap();
+    make_long(&world.there("endless"), ENDLESS);
     let job = client.get(name("endless"), world.here("copy"));
     while job.progress().done == 0 {
         std::thread::yield_now();
@@ -102,7 +102,7 @@ fn an_abort_leaves_only_what_can_be_gone_on_with_on_either_side() {
     let world = World::new();
     let client = world.client();
     let get = endless_get(&world, &client);
-    fs::File::create(world.here("source")).unwrap().set_len(ENDLESS).unwrap();
+    make_long(&world.here("source"), ENDLESS);
     let put = client.put(world.here("source"), root_as("stored"));
     while put.progress().done == 0 {
         std::thread::yield_now();

@@ -9,6 +9,7 @@ mod endings;
 mod keeping;
 mod logging;
 mod refusals;
+mod sparse;
 mod streams;
 mod transfers;
 mod world;

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::symlink};
 use gannet_driver_mio::client::Failure;
 use gannet_protocol::{Destination, Status};
 
-use super::world::{World, assert_holds, finish, name, root_as};
+use super::world::{World, assert_holds, finish, make_long, name, root_as};
 
 fn remote(status: Status) -> Failure {
     Failure::Remote { status, detail: 0 }
@@ -145,7 +145,7 @@ fn become_nobody() {
 #[test]
 fn a_cancelled_job_leaves_only_what_can_be_gone_on_with() {
     let world = World::new();
-    fs::File::create(world.there("file")).unwrap().set_len(4 << 30).unwrap();
+    make_long(&world.there("file"), 4 << 30);
     let client = world.client();
     let job = client.get(name("file"), world.here("copy"));
     while job.progress().done == 0 {

@@ -8,7 +8,7 @@ use std::{
 use gannet_driver_mio::client::Failure;
 use gannet_protocol::Status;
 
-use super::world::{World, assert_holds, content, finish, name, root_as};
+use super::world::{World, assert_holds, content, finish, make_long, name, root_as};
 
 /// What is written goes through a channel; dropping its other end breaks the pipe.
 struct Channel(Sender<Vec<u8>>);
@@ -73,7 +73,7 @@ fn a_stream_that_waits_can_be_given_up_and_keeps_nobody_waiting() {
 #[test]
 fn a_reader_that_goes_away_ends_a_get_and_nothing_else() {
     let world = World::new();
-    std::fs::File::create(world.there("file")).unwrap().set_len(1 << 30).unwrap();
+    make_long(&world.there("file"), 1 << 30);
     let client = world.client();
     let (tell, told) = channel();
     let job = client.get_stream(name("file"), Channel(tell));

@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     net::{Ipv4Addr, SocketAddr},
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{FileExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Arc,
     thread::{self, JoinHandle},
@@ -189,6 +189,14 @@ pub(crate) fn content(seed: u64, len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
     blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
     bytes
+}
+
+/// Makes a file that takes its time to travel, but little room: it holds a byte in every block, so that it has no holes of a
+/// block.
+pub(crate) fn make_long(path: &Path, len: u64) {
+    let file = fs::File::create(path).unwrap();
+    file.set_len(len).unwrap();
+    (0..len).step_by(1 << 20).for_each(|at| file.write_all_at(b"x", at).unwrap());
 }
 
 /// Compares without printing megabytes.

@@ -56,6 +56,8 @@ pub(crate) struct Partial {
     file: Arc<File>,
     kept: BTreeMap<u64, Hash>,
     base: Option<Base>,
+    /// Bytes for which there is no room, unless there are enough holes among them.
+    lacking: Option<u64>,
 }
 
 /// A former state of a file, groups of which may be those of the new one.
@@ -100,7 +102,8 @@ impl Partial {
         let aside = Aside { dir, stem, target, journal: None, published: false };
         // Nobody else can have it locked but for a moment, to see whether it is in use.
         let _ = file.try_lock();
-        let mut partial = Self { aside, file: Arc::new(file), kept: BTreeMap::new(), base: None };
+        let mut partial =
+            Self { aside, file: Arc::new(file), kept: BTreeMap::new(), base: None, lacking: None };
         partial.make_room(len)?;
         Ok(partial)
     }
@@ -133,22 +136,48 @@ impl Partial {
         {
             journal.record(verified);
         }
-        if self.journal().is_some_and(|journal| journal.counts())
-            && let Ok(metadata) = self.file.metadata()
-        {
-            // Gives back what was reserved beyond.
-            let _ = self.file.set_len(metadata.len());
+        if self.journal().is_some_and(|journal| journal.counts()) {
+            self.give_back();
         }
     }
 
-    /// Sees that there is room for what is not there yet.
+    /// Sees that there is room for what is not there yet. What is long may have holes, so that it can fit all the same.
     fn make_room(&mut self, len: BodyLen) -> Result<(), Status> {
-        let BodyLen::Known(len) = len else { return Ok(()) };
+        let BodyLen::Known(bytes) = len else { return Ok(()) };
         let kept = self.kept.len() as u64;
-        let missing = len.saturating_sub(kept.saturating_mul(BodyLen::Known(len).group_len()));
-        if lacks_room(&self.file, missing) {
-            return Err(Status::Full);
+        let missing = bytes.saturating_sub(kept.saturating_mul(len.group_len()));
+        let reserved = if lacks_room(&self.file, missing) {
+            Err(Status::Full)
+        } else {
+            reserve(&self.file, bytes).map_err(|error| status_of(&error))
+        };
+        match reserved {
+            Err(Status::Full) if is_worth_keeping(len) => {
+                self.lacking = Some(missing);
+                self.give_back();
+                Ok(())
+            }
+            reserved => reserved,
         }
-        reserve(&self.file, len).map_err(|error| status_of(&error))
+    }
+
+    /// Sees that there is room without the holes, of so many bytes, if there was none with them.
+    ///
+    /// # Errors
+    /// [`Status::Full`] if there is not.
+    pub(crate) fn expect_room(&mut self, holes: u64) -> Result<(), Status> {
+        match self.lacking.take() {
+            Some(missing) if lacks_room(&self.file, missing.saturating_sub(holes)) => {
+                Err(Status::Full)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives back what was reserved beyond its end.
+    fn give_back(&self) {
+        if let Ok(metadata) = self.file.metadata() {
+            let _ = self.file.set_len(metadata.len());
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Partial files that are put in place, many at a time.
 
 use std::{
+    fs::File,
     io,
     sync::{
         OnceLock,
@@ -41,6 +42,8 @@ impl Durability {
 #[derive(Debug)]
 pub(crate) struct Whole {
     pub(crate) partial: Partial,
+    /// Its length in bytes: it may end with a hole.
+    pub(crate) len: u64,
     /// Loses what this process's umask takes away.
     pub(crate) mode: Mode,
     pub(crate) modified: FileTime,
@@ -60,9 +63,9 @@ pub(crate) fn publish(files: Vec<Whole>, durability: Durability) -> Vec<Result<(
     let partials: Vec<_> = files.into_iter().map(prepare).collect();
     let synced = match durability {
         Durability::Power => sync_all(&partials),
-        Durability::Process => partials.iter().map(|_| Ok(())).collect(),
+        Durability::Process => partials.iter().map(|(_, prepared)| *prepared).collect(),
     };
-    let place = |(mut partial, synced): (Partial, Result<(), Status>)| {
+    let place = |((mut partial, _), synced): (Prepared, Result<(), Status>)| {
         synced?;
         partial.aside.put_in_place().map_err(|error| status_of_name(&error))?;
         Ok(partial)
@@ -74,15 +77,23 @@ pub(crate) fn publish(files: Vec<Whole>, durability: Durability) -> Vec<Result<(
     placed.into_iter().map(|file| file.map(|partial| partial.aside.remove_journal())).collect()
 }
 
-fn prepare(file: Whole) -> Partial {
-    let Whole { partial, mode, modified } = file;
+/// A file, and whether it is ready to be synced.
+type Prepared = (Partial, Result<(), Status>);
+
+fn prepare(file: Whole) -> Prepared {
+    let Whole { partial, len, mode, modified } = file;
+    let prepared = set_len(&partial.file, len).map_err(|error| status_of(&error));
     let _ = set_mode(&partial.file, mode);
     let _ = set_modified(&partial.file, modified);
-    partial
+    (partial, prepared)
+}
+
+fn set_len(file: &File, len: u64) -> io::Result<()> {
+    if file.metadata()?.len() == len { Ok(()) } else { file.set_len(len) }
 }
 
 /// Syncs files side by side.
-fn sync_all(partials: &[Partial]) -> Vec<Result<(), Status>> {
+fn sync_all(partials: &[Prepared]) -> Vec<Result<(), Status>> {
     let results: Vec<OnceLock<Result<(), Status>>> =
         partials.iter().map(|_| OnceLock::new()).collect();
     let next = AtomicUsize::new(0);
@@ -103,7 +114,8 @@ fn sync_all(partials: &[Partial]) -> Vec<Result<(), Status>> {
     results.into_iter().map(|result| result.into_inner().unwrap_or(Err(Status::Io))).collect()
 }
 
-fn sync(partial: &Partial) -> Result<(), Status> {
+fn sync((partial, prepared): &Prepared) -> Result<(), Status> {
+    (*prepared)?;
     partial.file.sync_all().map_err(|error| {
         if let Some(journal) = partial.journal() {
             journal.void();

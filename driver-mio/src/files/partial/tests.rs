@@ -99,7 +99,12 @@ fn what_was_verified_is_found_again() {
     partial.let_go(&[group(1)]);
     let partial = world.begin(1);
     assert_eq!(kept(&partial), [0, 1, 3]);
-    let whole = Whole { partial, mode: Mode::from_bits(0o644), modified: FileTime::default() };
+    let whole = Whole {
+        len: partial.file().metadata().unwrap().len(),
+        partial,
+        mode: Mode::from_bits(0o644),
+        modified: FileTime::default(),
+    };
     assert_eq!(publish(vec![whole], Durability::Power), [Ok(())]);
     assert_eq!(world.names(), ["file"]);
     assert_eq!(fs::read(world.dir.path().join("file")).unwrap()[0], 1);
@@ -163,7 +168,12 @@ fn a_name_that_has_to_be_free_is_not_replaced_however_late_it_is_taken() {
     let partial =
         world.claim_of(Target::Free("file".into())).unwrap().begin(&meta(1), None).unwrap();
     fs::write(world.dir.path().join("file"), "old").unwrap();
-    let whole = Whole { partial, mode: Mode::from_bits(0o600), modified: FileTime::default() };
+    let whole = Whole {
+        len: partial.file().metadata().unwrap().len(),
+        partial,
+        mode: Mode::from_bits(0o600),
+        modified: FileTime::default(),
+    };
     assert_eq!(publish(vec![whole], Durability::Power), [Err(Status::Exists)]);
     assert_eq!(fs::read(world.dir.path().join("file")).unwrap(), b"old");
     assert_eq!(world.names(), ["file"]);
@@ -348,7 +358,12 @@ fn files_are_put_in_place_together_and_each_fails_alone() {
         let placing = super::super::Placing::Replace(Name::parse(name.as_bytes()).unwrap());
         let partial = root.create_partial(&placing, BodyLen::Known(1)).unwrap();
         partial.file().write_all_at(name.as_bytes(), 0).unwrap();
-        Whole { partial, mode: Mode::from_bits(0o600), modified: FileTime::new(5, 0) }
+        Whole {
+            len: partial.file().metadata().unwrap().len(),
+            partial,
+            mode: Mode::from_bits(0o600),
+            modified: FileTime::new(5, 0),
+        }
     });
     let done = publish(files.into(), Durability::Power);
     assert_eq!(done, [Ok(()), Ok(()), Err(Status::IsDirectory), Ok(())]);

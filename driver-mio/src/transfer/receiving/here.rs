@@ -1,5 +1,7 @@
 //! What is here of a file that is received: from before, or to be kept for later.
 
+use std::ops::Range;
+
 use gannet_protocol::{BLOCK_LEN, BodyLen, Hash, Have, Held, Instant, MAX_AGAIN, Status};
 
 use super::{Receiving, State};
@@ -30,6 +32,12 @@ impl Receiving {
         out.tell(Output::Held { body: self.body, held });
     }
 
+    /// Which bytes a group has.
+    fn range_of(&self, index: u64) -> Range<u64> {
+        let start = index.saturating_mul(self.meta.len.group_len());
+        start..start.saturating_add(self.bytes_of(index))
+    }
+
     /// Bytes of a group.
     fn bytes_of(&self, index: u64) -> u64 {
         let group_len = self.meta.len.group_len();
@@ -43,10 +51,14 @@ impl Receiving {
 
     /// Takes a group from the file's former state, if it is the same there.
     pub(super) fn take_from_base(&mut self, index: u64, out: &mut Outbox) {
+        if self.punching.touches(&self.range_of(index)) {
+            return;
+        }
         if let (State::Open(partial), Some(basing)) = (&self.state, &mut self.basing)
             && let Some(expected) = self.checks.expected(index)
             && let Some(range) = basing.take(self.body, index, expected, partial.file(), out)
         {
+            self.checks.restart(index);
             self.blocks.retain(|block, _| !range.contains(&block.saturating_mul(BLOCK_LEN)));
         }
     }
@@ -110,6 +122,12 @@ impl Receiving {
 
     /// Has a group come again that is not what it must be, unless it did so too often.
     pub(super) fn want_again(&mut self, index: u64, out: &mut Outbox) {
+        let range = self.range_of(index);
+        if self.punching.touches(&range) {
+            return self.again_then.push(index);
+        }
+        // Its holes come as zeros.
+        self.holes.remove(&range);
         let count = self.again.entry(index).or_default();
         *count = count.saturating_add(1);
         if *count > MAX_AGAIN {

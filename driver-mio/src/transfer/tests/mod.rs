@@ -2,6 +2,7 @@
 
 mod collecting;
 mod end_to_end;
+mod hollow;
 mod keeping;
 mod pouring;
 mod receiving;
@@ -169,7 +170,7 @@ impl Rig {
     /// Length and hash of a file that was stored.
     fn stored(&self, of: BodyId) -> Option<(u64, Hash)> {
         self.outputs.iter().find_map(|output| match output {
-            Output::Stored { body, len, hash, .. } if *body == of => Some((*len, *hash)),
+            Output::Stored { body, len, hash, .. } if *body == of => Some((*len, (*hash)?)),
             _ => None,
         })
     }

@@ -1,0 +1,100 @@
+//! Holes of a file that is received.
+
+use std::{ops::Range, sync::Arc};
+
+use gannet_protocol::{BodyLen, Status};
+
+use super::{Receiving, State};
+use crate::transfer::{
+    holes::hashed_parts,
+    job::{Copied, Work},
+    outbox::Outbox,
+};
+
+impl Receiving {
+    /// Takes a hole. Of groups that lie in it altogether nothing else is needed; of others its zeros count as if they had come.
+    pub(super) fn take_hole(&mut self, hole: Range<u64>, out: &mut Outbox) -> Result<(), Status> {
+        self.checks.hole(hole.clone())?;
+        let len = hole.end.saturating_sub(hole.start);
+        self.arrived = self.arrived.saturating_add(len);
+        self.hollow = self.hollow.saturating_add(len);
+        self.holes.add(hole.clone());
+        let holes = &self.holes;
+        self.blocks.retain(|index, _| !holes.contains(index.saturating_mul(super::BLOCK_LEN)));
+        self.punch(hole, out);
+        Ok(())
+    }
+
+    /// Has the partial file have a hole, whatever stood there.
+    pub(super) fn punch(&mut self, range: Range<u64>, out: &mut Outbox) {
+        let State::Open(partial) = &self.state else { return self.unpunched.push(range) };
+        let file = Arc::clone(partial.file());
+        self.punching.add(range.clone());
+        out.job(self.body, Work::Punch { file, range });
+    }
+
+    /// Takes note that it has.
+    pub(in crate::transfer) fn on_punched(
+        &mut self,
+        range: &Range<u64>,
+        punched: Result<(), Status>,
+        out: &mut Outbox,
+    ) {
+        let BodyLen::Known(len) = self.meta.len else { return };
+        if self.is_over() {
+            return;
+        }
+        if let Err(status) = punched {
+            return self.fail(status, out);
+        }
+        self.punching.remove(range);
+        for part in hashed_parts(range, len) {
+            let index = part.start / self.meta.len.group_len();
+            if !self.checks.is_hollow(index) {
+                self.zeros.add(part);
+            }
+            self.take_from_base(index, out);
+        }
+        let waiting = std::mem::take(&mut self.again_then);
+        waiting.into_iter().for_each(|index| self.want_again(index, out));
+        self.hash_zeros(out);
+        self.publish_if_whole(out);
+    }
+
+    fn hash_zeros(&mut self, out: &mut Outbox) {
+        if let Some(range) = self.zeros.next() {
+            out.job(self.body, Work::Zeros { range });
+        }
+    }
+
+    /// Takes what zeros of holes hash to.
+    pub(in crate::transfer) fn on_zeros(&mut self, blocks: &[Copied], out: &mut Outbox) {
+        self.zeros.on_hashed();
+        for &Copied { start, len, hashed } in blocks {
+            if self.is_over() {
+                return;
+            }
+            // It may have become known that they are here from before, or have to come after all.
+            let is_taken = self.basing.as_ref().is_some_and(|basing| basing.is_taken(start));
+            if self.holes.contains(start) && !self.checks.is_kept(start) && !is_taken {
+                let verdict = self.checks.add(start, len, hashed);
+                self.judge(verdict, out);
+            }
+        }
+        self.hash_zeros(out);
+        self.publish_if_whole(out);
+    }
+
+    /// Sees whether there is room for all but the holes, where there is none for the whole length. The sender tells of holes first.
+    ///
+    /// # Errors
+    /// [`Status::Full`].
+    pub(super) fn check_room(&mut self) -> Result<(), Status> {
+        if let State::Open(partial) = &mut self.state
+            && self.has_begun
+        {
+            partial.expect_room(self.hollow)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,242 @@
+//! Files with holes.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read, Write},
+    os::unix::fs::{FileExt, MetadataExt},
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use gannet_driver_mio::{
+    client::{Client, Job, Transferred},
+    netem::{LinkConfig, Relay},
+    partials,
+};
+
+use super::world::{World, assert_holds, content, finish, name, root_as};
+
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// A file of `len` bytes that holds `data` at these places. False if its file system does not tell of holes.
+fn sparse(path: &Path, len: u64, data: &[(u64, &[u8])]) -> bool {
+    let file = File::create(path).unwrap();
+    file.set_len(MIB).unwrap();
+    let is_told = rustix::fs::seek(&file, rustix::fs::SeekFrom::Hole(0)).is_ok_and(|at| at == 0);
+    if !is_told || file.metadata().unwrap().blocks() != 0 {
+        eprintln!("SKIPPED: the file system at {} tells of no holes", path.display());
+        return false;
+    }
+    file.set_len(len).unwrap();
+    data.iter().for_each(|(at, bytes)| file.write_all_at(bytes, *at).unwrap());
+    true
+}
+
+/// Bytes that it takes on the disk.
+fn allocated(path: &Path) -> u64 {
+    fs::metadata(path).unwrap().blocks() * 512
+}
+
+/// Compares two files without holding them.
+fn assert_same(a: &Path, b: &Path) {
+    let [mut one, mut other] = [a, b].map(|path| File::open(path).unwrap());
+    assert_eq!(one.metadata().unwrap().len(), other.metadata().unwrap().len());
+    let [mut left, mut right] = [vec![0; 1 << 20], vec![0; 1 << 20]];
+    let mut at = 0;
+    loop {
+        let len = one.read(&mut left).unwrap();
+        if len == 0 {
+            return;
+        }
+        other.read_exact(&mut right[..len]).unwrap();
+        assert!(left[..len] == right[..len], "near {at}");
+        at += len;
+    }
+}
+
+/// What went through a relay, both ways.
+fn travelled(world: &World, start: impl FnOnce(&Client) -> Job<Transferred>) -> (Transferred, u64) {
+    let link = LinkConfig::default();
+    let relay = Relay::start(world.address, link.clone(), link).unwrap();
+    let client = world.client_over(relay.address());
+    let done = finish(start(&client)).unwrap();
+    drop(client);
+    let report = relay.stop();
+    (done, report.forward.delivered_bytes + report.back.delivered_bytes)
+}
+
+#[test]
+fn a_sparse_file_costs_what_it_holds() {
+    let world = World::new();
+    let bytes = content(1, 300_000);
+    let data = [(0, &bytes[..]), (GIB + 5, &bytes[7..]), (3 * GIB + 12_345, &bytes[..])];
+    if !sparse(&world.there("get"), 4 * GIB, &data) || !sparse(&world.here("put"), 4 * GIB, &data) {
+        return;
+    }
+    let (got, cost_of_get) = travelled(&world, |client| client.get(name("get"), world.here("got")));
+    let (put, cost_of_put) =
+        travelled(&world, |client| client.put(world.here("put"), root_as("stored")));
+    for (done, cost) in [(got, cost_of_get), (put, cost_of_put)] {
+        assert_eq!((done.len, done.hash, done.kept), (4 * GIB, None, 0));
+        assert!(cost < 5 * MIB, "{cost}");
+    }
+    for (from, to) in [("get", "got"), ("put", "stored")] {
+        let (from, to) = if from == "get" {
+            (world.there(from), world.here(to))
+        } else {
+            (world.here(from), world.there(to))
+        };
+        assert_same(&from, &to);
+        assert!(allocated(&to) < 5 * MIB, "{}", allocated(&to));
+    }
+}
+
+/// Above 16 GiB groups are longer than blocks.
+#[test]
+fn holes_of_every_kind_arrive_as_they_are() {
+    let world = World::new();
+    let client = world.client();
+    let (bytes, long) = (content(2, 5), content(3, 3 << 20));
+    let some = |at| (at, &bytes[..]);
+    let cases: [(u64, Vec<(u64, &[u8])>); 8] = [
+        (MIB, vec![]),
+        (7 * MIB + 5, vec![]),
+        (7 * MIB + 5, vec![(0, &long)]),
+        (7 * MIB + 5, vec![(4 * MIB + 5, &long)]),
+        (5 * MIB, vec![some(100_000), some(MIB + 500_000), some(3 * MIB), some(4 * MIB + 9)]),
+        (MIB - 1, vec![]),
+        (17 * GIB + 9, vec![some(0), some(3 * MIB + 7), some(9 * GIB - 2), some(12 * GIB + MIB)]),
+        (17 * GIB, vec![some(17 * GIB - 5)]),
+    ];
+    for (at, (len, data)) in cases.iter().enumerate() {
+        let [a, b, c] = ["a", "b", "c"].map(|letter| format!("{letter}-{at}"));
+        if !sparse(&world.here(&a), *len, data) {
+            return;
+        }
+        let put = finish(client.put(world.here(&a), root_as(&b))).unwrap();
+        let got = finish(client.get(name(&b), world.here(&c))).unwrap();
+        assert_eq!((put.len, got.len, put.hash), (*len, *len, got.hash), "{at}");
+        for path in [world.there(&b), world.here(&c)] {
+            let end = fs::metadata(&path).unwrap().len();
+            assert_eq!(end, *len, "{at}");
+            let most = 9 * MIB.min(data.len() as u64 * 4 * MIB) + MIB;
+            assert!(allocated(&path) <= most, "{at}: {}", allocated(&path));
+            if *len < GIB {
+                assert_same(&world.here(&a), &path);
+            }
+            let file = File::open(&path).unwrap();
+            for (place, bytes) in data {
+                let mut held = vec![0; bytes.len()];
+                file.read_exact_at(&mut held, *place).unwrap();
+                assert!(held == *bytes, "{at}");
+            }
+        }
+        if put.hash.is_some() {
+            assert_eq!(
+                put.hash,
+                Some(*blake3::hash(&fs::read(world.here(&a)).unwrap()).as_bytes())
+            );
+        }
+    }
+}
+
+/// An image is often longer than the disk that it is on.
+#[test]
+fn a_sparse_file_need_not_fit_with_its_holes() {
+    let world = World::new();
+    let disk = rustix::fs::statvfs(&world.there("")).unwrap();
+    let len = disk.f_bavail * disk.f_frsize + GIB;
+    let bytes = content(1, 100_000);
+    if !sparse(&world.here("a"), len, &[(len / 2, &bytes)]) {
+        return;
+    }
+    let client = world.client();
+    finish(client.put(world.here("a"), root_as("b"))).unwrap();
+    finish(client.get(name("b"), world.here("c"))).unwrap();
+    let file = File::open(world.here("c")).unwrap();
+    let mut held = vec![0; bytes.len()];
+    file.read_exact_at(&mut held, len / 2).unwrap();
+    assert!(held == bytes && file.metadata().unwrap().len() == len);
+    assert!(allocated(&world.here("c")) < 3 * MIB);
+}
+
+#[test]
+fn what_stood_where_a_hole_is_is_gone() {
+    let world = World::new();
+    let client = world.client();
+    let old = content(5, 8 << 20);
+    let mut new = old.clone();
+    new[2 << 20..5 << 20].fill(0);
+    if !sparse(&world.here("new"), 8 * MIB, &[(0, &new[..2 << 20]), (5 * MIB, &new[5 << 20..])]) {
+        return;
+    }
+    fs::write(world.there("file"), &old).unwrap();
+    let done = finish(client.put(world.here("new"), root_as("file"))).unwrap();
+    assert_eq!((done.kept, done.hash), (5 * MIB, None));
+    assert_holds(&world.there("file"), &new);
+    assert!(allocated(&world.there("file")) <= 5 * MIB + 64 * 1024);
+}
+
+/// `docs/hostile-input.md`, row 55.
+#[test]
+fn a_sparse_file_is_gone_on_with() {
+    let world = World::new();
+    let bytes = content(1, 24 << 20);
+    let data = [(GIB, &bytes[..12 << 20]), (3 * GIB / 2, &bytes[12 << 20..])];
+    if !sparse(&world.there("file"), 2 * GIB, &data) {
+        return;
+    }
+    let link = LinkConfig { rate: Some(400_000_000), ..LinkConfig::default() };
+    let relay = Relay::start(world.address, link.clone(), link).unwrap();
+    let client = world.client_over(relay.address());
+    let job = client.get(name("file"), world.here("copy"));
+    while job.progress().done < 2 * GIB - 14 * MIB {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    client.abort();
+    drop(job);
+    drop(relay);
+    let left = partials::find(&world.here("")).unwrap();
+    assert!(left[0].kept >= 2 * MIB && left[0].kept <= 24 * MIB, "{left:?}");
+    let (done, cost) = travelled(&world, |client| client.get(name("file"), world.here("copy")));
+    assert_eq!(done.kept, left[0].kept);
+    let rest = 24 * MIB - done.kept;
+    assert!(cost < rest + rest / 5 + MIB, "{cost} for {rest}");
+    assert_same(&world.there("file"), &world.here("copy"));
+    assert!(allocated(&world.here("copy")) < 25 * MIB);
+}
+
+/// Compares what is written with a file, without keeping it.
+struct Comparing(File, Arc<Mutex<u64>>);
+
+impl Write for Comparing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut expected = vec![0; bytes.len()];
+        self.0.read_exact(&mut expected)?;
+        assert!(expected == bytes);
+        *self.1.lock().unwrap() += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn holes_are_zeros_in_a_pipe() {
+    let world = World::new();
+    let (bytes, len) = (content(1, 1_500_000), GIB + 77);
+    if !sparse(&world.there("file"), len, &[(0, &bytes), (GIB / 2 + 3, &bytes)]) {
+        return;
+    }
+    let written = Arc::new(Mutex::new(0));
+    let file = File::open(world.there("file")).unwrap();
+    let (done, cost) = travelled(&world, |client| {
+        client.get_stream(name("file"), Comparing(file, Arc::clone(&written)))
+    });
+    assert_eq!((done.len, done.hash, *written.lock().unwrap()), (len, None, len));
+    assert!(cost < 6 * MIB, "{cost}");
+}
