@@ -14,6 +14,7 @@ mod files;
 mod interrupt;
 mod json;
 mod keys;
+mod kills;
 mod manage;
 mod menu;
 mod modes;

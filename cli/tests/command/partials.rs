@@ -1,5 +1,7 @@
 //! What killed transfers leave, and `gannet partials`, which shows and removes it.
 
+use std::time::Duration;
+
 use std::path::Path;
 
 use rustix::process::Signal;
@@ -31,7 +33,7 @@ fn wait_for_groups(here: &Here, dir: &Path) -> Value {
 fn killed_get(here: &Here) -> Server {
     let server = Server::start();
     server.write("big", bytes(LEN, 1));
-    let slow = Slow::at(RATE, &server);
+    let slow = Slow::at(&server, RATE, Duration::ZERO);
     let running = here.start(["get", &slow.target(), "big"]);
     let shown = wait_for_groups(here, here.path());
     assert_eq!((&shown["in_use"], &shown["removed"]), (&true.into(), &false.into()), "{shown}");
@@ -85,7 +87,7 @@ fn what_a_server_has_of_a_killed_put_is_shown_in_its_root() {
     let (mut server, here) = (Server::start(), Here::new());
     std::fs::create_dir(server.root().join("sub")).unwrap();
     here.write("big", bytes(LEN, 1));
-    let slow = Slow::at(RATE, &server);
+    let slow = Slow::at(&server, RATE, Duration::ZERO);
     let put = ["put", &slow.target(), "big", "--to", "sub/", "--retry-for", "0"];
     let running = here.start(put);
     wait_for_groups(&here, server.root());

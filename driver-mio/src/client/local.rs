@@ -4,9 +4,7 @@ use std::path::Path;
 
 use gannet_protocol::{HOLD_ABOVE, Have, How, Identity, Meta, Status, Version};
 
-use crate::files::{
-    Claim, Owner, Partial, Placing, Root, SourceFile, Which, is_worth_keeping, local_target,
-};
+use crate::files::{Claim, Owner, Partial, Placing, Root, SourceFile, Which, local_target};
 
 /// Where a file goes on this machine, and what is there already.
 #[derive(Debug)]
@@ -59,6 +57,14 @@ impl Local {
         is_long.then(|| Have { identity: Identity::default(), groups: [].into_iter().collect() })
     }
 
+    /// Removes what an earlier transfer left, if the file need not be fetched: nobody will go on with it. The disk is given its room
+    /// back when this is dropped.
+    pub(super) fn discard(&self) {
+        if let Some(claim) = &self.claim {
+            claim.discard();
+        }
+    }
+
     /// Prepares to receive it. Blocks on the disk.
     ///
     /// # Errors
@@ -66,7 +72,7 @@ impl Local {
     pub(super) fn begin(self, meta: &Meta) -> Result<Partial, Status> {
         let Self { root, placing, owner, claim, target, .. } = self;
         let claim = match claim {
-            None if is_worth_keeping(meta.len) => root.claim(&placing, owner, Which::Any)?,
+            None => root.claim(&placing, owner, Which::Any)?,
             claim => claim,
         };
         match claim {

@@ -230,6 +230,7 @@ impl Task {
                     return Err(Failure::Unverified);
                 };
                 let len = local.unless().ok_or(Failure::Unverified)?.len;
+                local.discard();
                 self.transferred(now, None, (len, None, len), true);
                 Ok(())
             }

@@ -83,18 +83,20 @@ pub(super) fn prepare(root: &Root, wanted: &Wanted) -> Result<Prepared, Status> 
     if let (Some(target), BodyLen::Known(len), false) = (&target, meta.len, how.check)
         && target.is_version(Version { len, modified: meta.modified })
     {
+        // Nobody will go on with what an earlier transfer left, nor miss it if that cannot be looked for.
+        if let Ok(Some(claim)) = root.claim(&placing, *owner, Which::Found) {
+            claim.discard();
+        }
         return Ok(Prepared::Unchanged);
     }
     // What is there of this file is not counted beside it.
-    let mut claim = None;
-    if is_worth_keeping(meta.len) {
-        if wanted.patience == Patience::Wait {
-            thread::sleep(LOOK_AGAIN);
-        }
-        claim = root.claim(&placing, *owner, Which::Any)?;
-        if claim.is_none() && wanted.patience != Patience::None {
-            return Ok(Prepared::InUse(placing.name().clone()));
-        }
+    let waits = is_worth_keeping(meta.len) && wanted.patience != Patience::None;
+    if waits && wanted.patience == Patience::Wait {
+        thread::sleep(LOOK_AGAIN);
+    }
+    let claim = root.claim(&placing, *owner, Which::Any)?;
+    if claim.is_none() && waits {
+        return Ok(Prepared::InUse(placing.name().clone()));
     }
     check_room(root, wanted, &placing)?;
     let partial = match claim {

@@ -1,6 +1,8 @@
 //! A link so slow that a transfer is surely under way.
 
-use gannet_driver_mio::netem::{LinkConfig, Relay, RelayHandle};
+use std::time::Duration;
+
+use gannet_driver_mio::netem::{LinkConfig, Relay, RelayHandle, RelayReport};
 
 use super::Server;
 
@@ -14,12 +16,12 @@ pub(crate) struct Slow {
 
 impl Slow {
     pub(crate) fn to(server: &Server) -> Self {
-        Self::at(RATE, server)
+        Self::at(server, RATE, Duration::ZERO)
     }
 
-    /// One of another rate.
-    pub(crate) fn at(rate: u64, server: &Server) -> Self {
-        let link = |seed| LinkConfig { seed, rate: Some(rate), ..LinkConfig::default() };
+    /// One that carries that many bits per second, and takes that long each way.
+    pub(crate) fn at(server: &Server, rate: u64, delay: Duration) -> Self {
+        let link = |seed| LinkConfig { seed, rate: Some(rate), delay, ..LinkConfig::default() };
         Self { relay: Relay::start(server.address(), link(1), link(2)).unwrap() }
     }
 
@@ -34,5 +36,10 @@ impl Slow {
     /// To cut and mend it.
     pub(crate) fn handle(&self) -> RelayHandle {
         self.relay.handle()
+    }
+
+    /// Ends it, and tells what went through.
+    pub(crate) fn stop(self) -> RelayReport {
+        self.relay.stop()
     }
 }

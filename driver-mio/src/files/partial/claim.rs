@@ -102,6 +102,13 @@ impl Claim {
         self.found = None;
     }
 
+    /// Removes what is here: what stands under the name already is what was wanted.
+    pub(crate) fn discard(&self) {
+        // First the journal, which must not outlive the file.
+        remove(&self.aside.dir, &self.aside.stem.journal());
+        remove(&self.aside.dir, &self.aside.stem.part());
+    }
+
     /// Prepares to receive what `meta` tells: goes on, if that is what is here, or else starts anew; what is here then, or at
     /// the `target`, may be the same in parts.
     ///
@@ -190,11 +197,12 @@ fn lock(dir: &Dir, stem: &Stem, which: Which) -> io::Result<Option<(File, bool)>
     for _ in 0..MAX_RACES {
         let (file, is_new) = match open(dir, &part, &mut OpenOptions::new()) {
             Ok(file) => (file, false),
-            Err(error) if error.kind() == ErrorKind::NotFound && which == Which::Found => {
-                return Ok(None);
-            }
             Err(error) if error.kind() == ErrorKind::NotFound => {
+                // Whoever put the file in place may have been killed before this.
                 remove(dir, &stem.journal());
+                if which == Which::Found {
+                    return Ok(None);
+                }
                 match open(dir, &part, OpenOptions::new().create_new(true)) {
                     Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
                     made => (made?, true),

@@ -1,8 +1,9 @@
 //! A file that is being received, before it has its name.
 //!
-//! It stands aside of its target, in the same directory. A small one has a random name, and is removed if it does not become
-//! whole. A larger one has a name by which it is found again, and a journal beside it (docs/journal.md) that tells what of
-//! it is there: it is left if there is anything, and the next transfer goes on with it.
+//! It stands aside of its target, in the same directory, under a name by which it is found again even after a kill; under a
+//! random one only where another transfer has that at the moment. A small one is removed if it does not become whole. A
+//! larger one has a journal beside it (docs/journal.md) that tells what of it is there: it is left if there is anything, and the
+//! next transfer goes on with it.
 
 mod aside;
 mod claim;
