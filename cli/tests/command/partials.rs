@@ -1,8 +1,6 @@
 //! What killed transfers leave, and `gannet partials`, which shows and removes it.
 
-use std::time::Duration;
-
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use rustix::process::Signal;
 use serde_json::Value;
