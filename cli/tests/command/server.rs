@@ -89,7 +89,7 @@ fn a_signal_gives_running_transfers_2_seconds_and_their_clients_are_told() {
     server.write("slow", bytes(4_000_000, 1));
     let slow = Slow::to(&server);
     let here = Here::new();
-    let mut running = here.terminal(["get", &slow.target(), "slow"]);
+    let mut running = here.terminal(["get", &slow.target(), "slow", "--retry-for", "0"]);
     running.expect("kB of 4.00 MB");
     server.signal(Signal::TERM);
     let (status, shown) = running.ends();
@@ -120,7 +120,7 @@ fn an_exit_says_how_many_transfers_of_others_run_and_asks() {
     server.write("slow", bytes(4_000_000, 1));
     let slow = Slow::to(&server);
     let (first, second) = (Here::new(), Here::new());
-    let mut running = first.terminal(["get", &slow.target(), "slow"]);
+    let mut running = first.terminal(["get", &slow.target(), "slow", "--retry-for", "0"]);
     running.expect("kB of 4.00 MB");
 
     let mut asked = second.terminal(["exit", &server.target()]);
@@ -151,7 +151,7 @@ fn an_exit_in_a_script_does_not_ask() {
     server.write("slow", bytes(4_000_000, 1));
     let slow = Slow::to(&server);
     let (first, second) = (Here::new(), Here::new());
-    let mut running = first.terminal(["get", &slow.target(), "slow"]);
+    let mut running = first.terminal(["get", &slow.target(), "slow", "--retry-for", "0"]);
     running.expect("kB of 4.00 MB");
     second.run(["exit", &server.target()]).ended_with(0);
     assert_eq!(running.ends().0, Some(3));
