@@ -54,7 +54,7 @@ pub(crate) struct Existing {
     /// Replace nothing: a file whose name exists already fails.
     #[arg(long)]
     no_clobber: bool,
-    /// Compare the content of files of the same size and time, which are taken for unchanged otherwise.
+    /// Compare the content of files of the same size and time too, which are told as unchanged otherwise.
     #[arg(long, conflicts_with = "fresh")]
     check: bool,
     /// Move all of it, whatever is there already of these files or of an interrupted transfer.

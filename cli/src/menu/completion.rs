@@ -127,7 +127,8 @@ fn kind(command: &Command, line: &Unfinished) -> Option<Kind> {
     let verb = command.find_subcommand(verb)?;
     let option = |text: &str| {
         let long = text.strip_prefix("--")?;
-        verb.get_arguments().find(|arg| arg.get_long() == Some(long))
+        let found = verb.get_arguments().find(|arg| arg.get_long() == Some(long));
+        found.filter(|arg| arg.get_action().takes_values())
     };
     if let Some(option) = arguments.last().and_then(|last| option(last)) {
         return kind_of(option);
@@ -311,6 +312,7 @@ mod tests {
         assert_eq!(offers("put m", here.path(), REMOTE), ["put mine.iso ", "put mydir/"]);
         assert_eq!(offers("get x m", here.path(), REMOTE), ["get x mine.iso ", "get x mydir/"]);
         assert_eq!(offers("put x mo", here.path(), REMOTE), ["put x movies/"]);
+        assert_eq!(offers("put --fresh mi", here.path(), REMOTE), ["put --fresh mine.iso "]);
         assert_eq!(offers("get x --to my", here.path(), REMOTE), ["get x --to mydir/"]);
         assert_eq!(offers("mv x mo", here.path(), REMOTE), ["mv x movies/"]);
         assert_eq!(offers("rename x y m", here.path(), REMOTE), [""; 0]);

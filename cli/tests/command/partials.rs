@@ -40,6 +40,7 @@ fn killed_get(here: &Here) -> Server {
     server
 }
 
+/// `docs/hostile-input.md`, row 55.
 #[test]
 fn what_a_killed_get_left_is_shown_and_gone_on_with() {
     let here = Here::new();
@@ -80,6 +81,7 @@ fn fresh_starts_over_and_remove_removes() {
     assert_eq!((ran.stdout.as_str(), names(here.path()).len()), ("", 0));
 }
 
+/// `docs/hostile-input.md`, row 55.
 #[test]
 fn what_a_server_has_of_a_killed_put_is_shown_in_its_root() {
     let (mut server, here) = (Server::start(), Here::new());
@@ -106,6 +108,19 @@ fn what_a_server_has_of_a_killed_put_is_shown_in_its_root() {
     let gone = objects(&here.run(remove).ended_with(0));
     assert_eq!((&gone[0]["target"], &gone[0]["removed"]), (&left["target"], &true.into()));
     assert_eq!(names(&server.root().join("sub")), [""; 0]);
+}
+
+#[test]
+fn a_fresh_get_goes_on_with_what_it_moved_itself() {
+    let (server, here) = (Server::start(), Here::new());
+    server.write("big", bytes(LEN, 1));
+    let slow = Slow::at(RATE, &server);
+    let running = here.start(["get", &slow.target(), "big", "--fresh", "--json"]);
+    let shown = wait_for_groups(&here, here.path());
+    let server = server.killed_and_started_again();
+    let done = objects(&running.ran().ended_with(0).told(&["again, after "]));
+    assert!(done[0]["kept"].as_u64() >= shown["kept"].as_u64(), "{done:?}");
+    assert!(here.read("big") == server.read("big"));
 }
 
 #[test]

@@ -120,7 +120,7 @@ fn an_exit_says_how_many_transfers_of_others_run_and_asks() {
     server.write("slow", bytes(4_000_000, 1));
     let slow = Slow::to(&server);
     let (first, second) = (Here::new(), Here::new());
-    let mut running = first.terminal(["get", &slow.target(), "slow"]);
+    let mut running = first.terminal(["get", &slow.target(), "slow", "--retry-for", "0"]);
     running.expect("kB of 4.00 MB");
 
     let mut asked = second.terminal(["exit", &server.target()]);
