@@ -262,7 +262,7 @@ pub(crate) fn clear(file: &File, range: Range<u64>) -> io::Result<()> {
 
 /// Writes zeros over what stands there already. Beyond the file's end there is nothing to be overwritten.
 fn overwrite(file: &File, range: Range<u64>) -> io::Result<()> {
-    const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+    static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
     let end = range.end.min(file.metadata()?.len());
     let mut at = range.start;
     while at < end {

@@ -152,6 +152,7 @@ impl Sending {
             self.add(start, len, hashed, out);
         }
         self.hash_zeros(out);
+        self.wake(out);
         self.end_if_read(out);
     }
 

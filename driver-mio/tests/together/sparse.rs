@@ -15,13 +15,18 @@ use gannet_driver_mio::{
     partials,
 };
 
+use gannet_protocol::How;
+
 use super::world::{World, assert_holds, content, finish, name, root_as};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
+/// Bytes of a file, and where they start.
+type Data<'a> = (u64, &'a [u8]);
+
 /// A file of `len` bytes that holds `data` at these places. False if its file system does not tell of holes.
-fn sparse(path: &Path, len: u64, data: &[(u64, &[u8])]) -> bool {
+fn sparse(path: &Path, len: u64, data: &[Data<'_>]) -> bool {
     let file = File::create(path).unwrap();
     file.set_len(MIB).unwrap();
     let is_told = rustix::fs::seek(&file, rustix::fs::SeekFrom::Hole(0)).is_ok_and(|at| at == 0);
@@ -100,7 +105,7 @@ fn holes_of_every_kind_arrive_as_they_are() {
     let client = world.client();
     let (bytes, long) = (content(2, 5), content(3, 3 << 20));
     let some = |at| (at, &bytes[..]);
-    let cases: [(u64, Vec<(u64, &[u8])>); 8] = [
+    let cases: [(u64, Vec<Data<'_>>); 8] = [
         (MIB, vec![]),
         (7 * MIB + 5, vec![]),
         (7 * MIB + 5, vec![(0, &long)]),
@@ -146,7 +151,7 @@ fn holes_of_every_kind_arrive_as_they_are() {
 #[test]
 fn a_sparse_file_need_not_fit_with_its_holes() {
     let world = World::new();
-    let disk = rustix::fs::statvfs(&world.there("")).unwrap();
+    let disk = rustix::fs::statvfs(world.there("")).unwrap();
     let len = disk.f_bavail * disk.f_frsize + GIB;
     let bytes = content(1, 100_000);
     if !sparse(&world.here("a"), len, &[(len / 2, &bytes)]) {
@@ -173,7 +178,8 @@ fn what_stood_where_a_hole_is_is_gone() {
         return;
     }
     fs::write(world.there("file"), &old).unwrap();
-    let done = finish(client.put(world.here("new"), root_as("file"))).unwrap();
+    let check = How { check: true, ..How::default() };
+    let done = finish(client.put_as(world.here("new"), root_as("file"), check)).unwrap();
     assert_eq!((done.kept, done.hash), (5 * MIB, None));
     assert_holds(&world.there("file"), &new);
     assert!(allocated(&world.there("file")) <= 5 * MIB + 64 * 1024);
