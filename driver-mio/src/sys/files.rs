@@ -252,9 +252,12 @@ pub(crate) fn clear(file: &File, range: Range<u64>) -> io::Result<()> {
     {
         use rustix::fs::FallocateFlags;
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        match rustix::fs::fallocate(file, flags, range.start, range.end - range.start) {
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
-            done => return done.map_err(Into::into),
+        loop {
+            match rustix::fs::fallocate(file, flags, range.start, range.end - range.start) {
+                Err(Errno::INTR) => {}
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) => break,
+                done => return done.map_err(Into::into),
+            }
         }
     }
     overwrite(file, range)
