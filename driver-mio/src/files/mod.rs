@@ -14,7 +14,7 @@ const MAX_DEPTH: u32 = 64;
 pub(crate) use listing::Listing;
 pub use partial::Left;
 pub(crate) use partial::{
-    Base, Claim, Durability, JournalFile, Keeper, Owner, Partial, Sweep, Which, Whole,
+    Base, Claim, Durability, JournalFile, Keeper, Owner, Partial, Room, Sweep, Which, Whole,
     is_worth_keeping, local_target, publish,
 };
 pub(crate) use root::{Placing, Root};

@@ -191,7 +191,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         let file = File::create(&path).unwrap();
-        let holes = || SourceFile::open_local(&path).unwrap().holes().to_vec();
+        let holes = || {
+            let source = SourceFile::open_local(&path).unwrap();
+            source.holes().iter().map(|hole| (hole.start, hole.end)).collect::<Vec<_>>()
+        };
         let write = |at| std::os::unix::fs::FileExt::write_all_at(&file, b"x", at).unwrap();
         file.set_len(BLOCK_LEN).unwrap();
         if holes().is_empty() {
@@ -201,21 +204,21 @@ mod tests {
         file.set_len(BLOCK_LEN - 1).unwrap();
         assert_eq!(holes(), []);
         file.set_len(9 * BLOCK_LEN + 5).unwrap();
-        assert_eq!(holes(), [0..9 * BLOCK_LEN + 5]);
+        assert_eq!(holes(), [(0, 9 * BLOCK_LEN + 5)]);
         // A hole of two blocks, one of less than one, one of just one, and the end.
         write(0);
         write(3 * BLOCK_LEN + 70_000);
         write(4 * BLOCK_LEN);
         write(6 * BLOCK_LEN);
         let three = [
-            BLOCK_LEN..3 * BLOCK_LEN,
-            5 * BLOCK_LEN..6 * BLOCK_LEN,
-            7 * BLOCK_LEN..9 * BLOCK_LEN + 5,
+            (BLOCK_LEN, 3 * BLOCK_LEN),
+            (5 * BLOCK_LEN, 6 * BLOCK_LEN),
+            (7 * BLOCK_LEN, 9 * BLOCK_LEN + 5),
         ];
         assert_eq!(holes(), three);
         // What remains of the end is less than a block.
         write(8 * BLOCK_LEN + 70_000);
-        assert_eq!(holes()[2..], [7 * BLOCK_LEN..8 * BLOCK_LEN]);
+        assert_eq!(holes()[2..], [(7 * BLOCK_LEN, 8 * BLOCK_LEN)]);
     }
 
     #[test]

@@ -547,7 +547,7 @@ fn a_full_disk_is_told_before_the_bytes_come() {
     ] {
         // It may have holes.
         let mut partial = root.create_partial(&replace("file"), BodyLen::Known(len)).unwrap();
-        assert_eq!(partial.expect_room(hole), room);
+        assert_eq!(partial.take_room().unwrap().make(hole), room);
     }
     let partial = root.create_partial(&replace("file"), BodyLen::Open).unwrap();
     let error = write_all_at(partial.file(), &vec![1; 1 << 21], 0).unwrap_err();

@@ -252,9 +252,12 @@ pub(crate) fn clear(file: &File, range: Range<u64>) -> io::Result<()> {
     {
         use rustix::fs::FallocateFlags;
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        match rustix::fs::fallocate(file, flags, range.start, range.end - range.start) {
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
-            done => return done.map_err(Into::into),
+        loop {
+            match rustix::fs::fallocate(file, flags, range.start, range.end - range.start) {
+                Err(Errno::INTR) => {}
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) => break,
+                done => return done.map_err(Into::into),
+            }
         }
     }
     overwrite(file, range)
@@ -262,7 +265,7 @@ pub(crate) fn clear(file: &File, range: Range<u64>) -> io::Result<()> {
 
 /// Writes zeros over what stands there already. Beyond the file's end there is nothing to be overwritten.
 fn overwrite(file: &File, range: Range<u64>) -> io::Result<()> {
-    const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+    static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
     let end = range.end.min(file.metadata()?.len());
     let mut at = range.start;
     while at < end {

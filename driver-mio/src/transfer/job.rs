@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     disk::Pace,
-    files::{Durability, JournalFile, Partial, SourceFile, Whole, publish, status_of},
+    files::{Durability, JournalFile, Partial, Room, SourceFile, Whole, publish, status_of},
     hash::{GroupHash, HashTree, Hashed, PieceHasher, hash_group, hash_piece},
     sys::files::{clear, read_exact_at, write_all_at},
 };
@@ -114,6 +114,8 @@ pub(super) enum Work {
     HashBase { file: Arc<File>, index: u64, range: Range<u64> },
     /// Copy a group from a file's former state, or see that it is here.
     Copy { from: Arc<File>, to: Option<Arc<File>>, index: u64, range: Range<u64> },
+    /// See that there is room for a file but for its holes.
+    MakeRoom { room: Room, holes: u64 },
     /// Have a hole be one, whatever stood there.
     Punch { file: Arc<File>, range: Range<u64> },
     /// Hash zeros.
@@ -166,6 +168,7 @@ pub(super) enum Outcome {
         index: u64,
         copied: Result<Vec<Copied>, Status>,
     },
+    RoomMade(Result<(), Status>),
     Punched {
         range: Range<u64>,
         punched: Result<(), Status>,
@@ -285,6 +288,7 @@ impl Job {
             Work::Copy { from, to, index, range } => {
                 Outcome::Copied { index, copied: copy(&from, to.as_deref(), range) }
             }
+            Work::MakeRoom { room, holes } => Outcome::RoomMade(room.make(holes)),
             Work::Punch { file, range } => {
                 let punched = clear(&file, range.clone()).map_err(|error| status_of(&error));
                 Outcome::Punched { range, punched }

@@ -276,7 +276,7 @@ impl Transfers {
                 self.senders.on_done(body, outcome, out);
             }
             Outcome::Zeros(_) if self.senders.knows(body) => {
-                self.senders.on_done(body, outcome, out)
+                self.senders.on_done(body, outcome, out);
             }
             Outcome::Produced(produced) => self.streams.on_done(body, produced, out),
             Outcome::Written { .. }
@@ -285,6 +285,7 @@ impl Transfers {
             | Outcome::BaseHashed { .. }
             | Outcome::Copied { .. }
             | Outcome::Punched { .. }
+            | Outcome::RoomMade(_)
             | Outcome::Zeros(_)
             | Outcome::Synced(_) => self.receivers.on_done(body, &outcome, now, out),
             Outcome::Published(published) => self.receivers.on_published(published, out),

@@ -162,6 +162,7 @@ impl Receivers {
             }
             Outcome::Punched { range, punched } => receiving.on_punched(range, *punched, out),
             Outcome::Zeros(blocks) => receiving.on_zeros(blocks, out),
+            &Outcome::RoomMade(made) => receiving.on_room(made, out),
             Outcome::Recorded => receiving.on_recorded(),
             Outcome::Synced(synced) => receiving.on_synced(*synced, out),
             &Outcome::BaseHashed { index, hash } => receiving.on_base_hashed(index, hash, out),

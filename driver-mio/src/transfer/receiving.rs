@@ -227,9 +227,7 @@ impl Receiving {
         self.recording = Recording::of(&partial, self.meta.len.group_len(), now);
         self.take_kept(&mut partial, out);
         self.state = State::Open(partial);
-        if let Err(status) = self.check_room() {
-            return self.fail(status, out);
-        }
+        self.make_room(out);
         mem::take(&mut self.unpunched).into_iter().for_each(|hole| self.punch(hole, out));
         if let Some(basing) = &self.basing {
             basing.begin(self.body, out);
@@ -286,7 +284,7 @@ impl Receiving {
 
     fn take_group(&mut self, index: u64, hash: Hash, out: &mut Outbox) -> Result<(), Status> {
         self.has_begun = true;
-        self.check_room()?;
+        self.make_room(out);
         let verdict = self.checks.expect(index, hash)?;
         self.judge(verdict, out);
         self.take_from_base(index, out);

@@ -1,5 +1,7 @@
 //! A file that is sent.
 
+mod hollow;
+
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use gannet_protocol::{BLOCK_LEN, BodyId, BodyLen, End, Held, Note, Status, Unread};
@@ -7,8 +9,8 @@ use gannet_protocol::{BLOCK_LEN, BodyId, BodyLen, End, Held, Note, Status, Unrea
 use super::{
     Output,
     buffers::Buffer,
-    holes::{Zeros, hashed_parts},
-    job::{Copied, ReadSpan, Work},
+    holes::Zeros,
+    job::{ReadSpan, Work},
     known::Known,
     outbox::Outbox,
 };
@@ -122,39 +124,6 @@ impl Sending {
         sending
     }
 
-    /// Tells where the file's holes are. Nobody reads them.
-    fn tell_holes(&mut self, out: &mut Outbox) {
-        let file = Arc::clone(&self.file);
-        for hole in file.holes() {
-            let (offset, len) = (hole.start, hole.end - hole.start);
-            out.note(self.body, Note::Hole { offset, len });
-            self.known.skip(hole.clone());
-            hashed_parts(hole, self.len).for_each(|part| self.zeros.add(part));
-        }
-        self.next = self.known.next_to_read(self.next);
-        self.hash_zeros(out);
-        self.end_if_read(out);
-    }
-
-    fn hash_zeros(&mut self, out: &mut Outbox) {
-        if let Some(range) = self.zeros.next() {
-            out.job(self.body, Work::Zeros { range });
-        }
-    }
-
-    /// Takes what zeros of holes hash to.
-    pub(super) fn on_zeros(&mut self, blocks: &[Copied], out: &mut Outbox) {
-        self.zeros.on_hashed();
-        if self.failed.is_some() {
-            return;
-        }
-        for &Copied { start, len, hashed } in blocks {
-            self.add(start, len, hashed, out);
-        }
-        self.hash_zeros(out);
-        self.end_if_read(out);
-    }
-
     /// Takes what a piece hashes to, and tells of the group that is whole by that.
     fn add(&mut self, start: u64, len: u64, hashed: Hashed, out: &mut Outbox) {
         if let Some(group) = self.tree.insert(start, len, hashed) {
@@ -165,13 +134,6 @@ impl Sending {
                 out.tell(Output::Skip { body: self.body, range: same });
             }
         }
-    }
-
-    /// Whether a hole is at `offset`.
-    fn is_hole(&self, offset: u64) -> bool {
-        let holes = self.file.holes();
-        let after = holes.partition_point(|hole| hole.end <= offset);
-        holes.get(after).is_some_and(|hole| hole.start <= offset)
     }
 
     /// Bytes that need not be kept any more.

@@ -137,7 +137,7 @@ impl Claim {
                 (BTreeMap::new(), base)
             }
         };
-        let mut partial = Partial { aside: self.aside, file: self.file, kept, base, lacking: None };
+        let mut partial = Partial { aside: self.aside, file: self.file, kept, base, room: None };
         partial.make_room(meta.len)?;
         Ok(partial)
     }

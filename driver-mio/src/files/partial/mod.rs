@@ -57,8 +57,33 @@ pub(crate) struct Partial {
     file: Arc<File>,
     kept: BTreeMap<u64, Hash>,
     base: Option<Base>,
-    /// Bytes for which there is no room, unless there are enough holes among them.
-    lacking: Option<u64>,
+    /// Room that has yet to be seen to.
+    room: Option<Room>,
+}
+
+/// Room on the disk for what is not there yet of a file.
+#[derive(Debug)]
+pub(crate) struct Room {
+    file: Arc<File>,
+    len: u64,
+    missing: u64,
+}
+
+impl Room {
+    /// Sees that there is room for all but holes of so many bytes, and reserves it if there are none: nothing can be reserved
+    /// around them. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`Status::Full`] if there is not; others of the system's.
+    pub(crate) fn make(&self, holes: u64) -> Result<(), Status> {
+        if lacks_room(&self.file, self.missing.saturating_sub(holes)) {
+            return Err(Status::Full);
+        }
+        if holes > 0 {
+            return Ok(());
+        }
+        reserve(&self.file, self.len).map_err(|error| status_of(&error))
+    }
 }
 
 /// A former state of a file, groups of which may be those of the new one.
@@ -104,7 +129,7 @@ impl Partial {
         // Nobody else can have it locked but for a moment, to see whether it is in use.
         let _ = file.try_lock();
         let mut partial =
-            Self { aside, file: Arc::new(file), kept: BTreeMap::new(), base: None, lacking: None };
+            Self { aside, file: Arc::new(file), kept: BTreeMap::new(), base: None, room: None };
         partial.make_room(len)?;
         Ok(partial)
     }
@@ -142,37 +167,24 @@ impl Partial {
         }
     }
 
-    /// Sees that there is room for what is not there yet. What is long may have holes, so that it can fit all the same.
+    /// Sees that there is room for what is not there yet. What is long may have holes: for that, later.
     fn make_room(&mut self, len: BodyLen) -> Result<(), Status> {
         let BodyLen::Known(bytes) = len else { return Ok(()) };
         let kept = self.kept.len() as u64;
         let missing = bytes.saturating_sub(kept.saturating_mul(len.group_len()));
-        let reserved = if lacks_room(&self.file, missing) {
-            Err(Status::Full)
-        } else {
-            reserve(&self.file, bytes).map_err(|error| status_of(&error))
-        };
-        match reserved {
-            Err(Status::Full) if is_worth_keeping(len) => {
-                self.lacking = Some(missing);
-                self.give_back();
-                Ok(())
-            }
-            reserved => reserved,
+        let room = Room { file: Arc::clone(&self.file), len: bytes, missing };
+        if is_worth_keeping(len) {
+            // What a process that was killed had reserved might be holes now.
+            self.give_back();
+            self.room = Some(room);
+            return Ok(());
         }
+        room.make(0)
     }
 
-    /// Sees that there is room without the holes, of so many bytes, if there was none with them.
-    ///
-    /// # Errors
-    /// [`Status::Full`] if there is not.
-    pub(crate) fn expect_room(&mut self, holes: u64) -> Result<(), Status> {
-        match self.lacking.take() {
-            Some(missing) if lacks_room(&self.file, missing.saturating_sub(holes)) => {
-                Err(Status::Full)
-            }
-            _ => Ok(()),
-        }
+    /// What has yet to be seen to; once.
+    pub(crate) fn take_room(&mut self) -> Option<Room> {
+        self.room.take()
     }
 
     /// Gives back what was reserved beyond its end.

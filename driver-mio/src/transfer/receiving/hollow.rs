@@ -85,16 +85,20 @@ impl Receiving {
         self.publish_if_whole(out);
     }
 
-    /// Sees whether there is room for all but the holes, where there is none for the whole length. The sender tells of holes first.
-    ///
-    /// # Errors
-    /// [`Status::Full`].
-    pub(super) fn check_room(&mut self) -> Result<(), Status> {
+    /// Sees that there is room for all but the holes, which the sender tells first.
+    pub(super) fn make_room(&mut self, out: &mut Outbox) {
         if let State::Open(partial) = &mut self.state
             && self.has_begun
+            && let Some(room) = partial.take_room()
         {
-            partial.expect_room(self.hollow)?;
+            out.job(self.body, Work::MakeRoom { room, holes: self.hollow });
         }
-        Ok(())
+    }
+
+    /// Takes note whether there is.
+    pub(in crate::transfer) fn on_room(&mut self, made: Result<(), Status>, out: &mut Outbox) {
+        if let (State::Open(_), Err(status)) = (&self.state, made) {
+            self.fail(status, out);
+        }
     }
 }

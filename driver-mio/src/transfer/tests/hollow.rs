@@ -219,12 +219,12 @@ fn a_group_that_is_all_hole_has_no_hash() {
         let notes = [hole(BLOCK_LEN, 2 * BLOCK_LEN), told];
         notes.into_iter().for_each(|note| {
             if is_hole_first {
-                rig.note(note)
+                rig.note(note);
             }
         });
         notes.into_iter().rev().for_each(|note| {
             if !is_hole_first {
-                rig.note(note)
+                rig.note(note);
             }
         });
         rig.run_all();
