@@ -4,6 +4,7 @@ use std::{fmt, net::SocketAddr};
 
 use gannet_protocol::{BodyLen, Escaped, Instant, Meta, Name, Put, Request, Status};
 
+use super::succession::Heard;
 use crate::trust::policy::Grant;
 
 /// A request that is being served, and what its line in the log will say.
@@ -19,6 +20,8 @@ pub(super) struct Served {
     pub(super) stage: Stage,
     /// Until when it waits for another transfer to let go of what is there of its file.
     pub(super) handover_until: Option<Instant>,
+    /// What was heard meanwhile of the other transfer.
+    pub(super) heard: Option<Heard>,
 }
 
 /// How far a request is.
@@ -80,8 +83,8 @@ impl Served {
             Request::Invite(invite) => (Verb::Invite, Escaped(invite.grant.as_bytes()).to_string()),
             Request::Join { .. } => (Verb::Join, "-".to_owned()),
         };
-        let (stage, handover_until) = (Stage::Waiting, None);
-        Self { who, verb, what, since, request, grant, stage, handover_until }
+        let (stage, handover_until, heard) = (Stage::Waiting, None, None);
+        Self { who, verb, what, since, request, grant, stage, handover_until, heard }
     }
 
     /// Begins, if that has not happened: what was asked, and by which grant.

@@ -54,10 +54,10 @@ fn puts_of_one_name_at_once_never_mix_although_the_server_is_killed() {
                 (here, content)
             })
             .collect();
-        let link = Slow::at(&server, RATE, DELAY);
+        let link = Slow::at(&server, RATE / 8, DELAY);
         let put = |here: &Here| here.start(["put", &link.target(), "file"]);
         let running: Vec<_> = sides.iter().map(|(here, _)| put(here)).collect();
-        poll(|| sizes(server.root(), ".part").sum::<u64>() > LEN as u64);
+        poll(|| sizes(server.root(), ".part").filter(|size| *size > 0).count() == 2);
         let server = if usual { server } else { server.killed_and_started_again() };
         running.into_iter().for_each(|each| drop(each.ran().ended_with(0)));
         let stored = server.read("file");
