@@ -114,7 +114,7 @@ fn what_a_server_has_of_a_killed_put_is_shown_in_its_root() {
 fn a_fresh_get_goes_on_with_what_it_moved_itself() {
     let (server, here) = (Server::start(), Here::new());
     server.write("big", bytes(LEN, 1));
-    let slow = Slow::at(RATE, &server);
+    let slow = Slow::at(&server, RATE, Duration::ZERO);
     let running = here.start(["get", &slow.target(), "big", "--fresh", "--json"]);
     let shown = wait_for_groups(&here, here.path());
     let server = server.killed_and_started_again();
