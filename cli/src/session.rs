@@ -70,7 +70,7 @@ impl Session {
     /// Waits until it is sure that the server lets us in. Ctrl+c ends the process at once meanwhile.
     ///
     /// # Errors
-    /// [`Error::Lost`], [`TrustError::Refused`]
+    /// [`Error::Lost`], [`Error::Trust`]
     pub(crate) fn confirm(&self) -> Result<(), Error> {
         self.interrupt.act_at_once();
         self.client().confirm().map_err(|lost| self.connection.loss(lost))?;
