@@ -1,9 +1,8 @@
 //! A file that is read to be sent.
 
 use std::{
-    fs::{self, File, Metadata, OpenOptions},
+    fs::{File, Metadata},
     ops::Range,
-    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
@@ -12,7 +11,9 @@ use gannet_protocol::{
 };
 
 use super::status::{status_of, status_of_name};
-use crate::sys::files::{OPEN_UNTOUCHED, file_number, hole_from, mode_of, modified, read_exact_at};
+use crate::sys::files::{
+    file_number, hole_from, metadata, metadata_at, mode_of, modified, open_at, read_exact_at,
+};
 
 /// Most holes of a file that are looked at, whole blocks or not: some ten milliseconds. What lies beyond is read.
 const MAX_LOOKS: usize = 4 * MAX_HOLES as usize;
@@ -33,19 +34,14 @@ impl SourceFile {
     /// The system's; [`Status::IsDirectory`], or [`Status::NotRegular`] for a fifo, socket or device, which is
     /// not touched.
     pub(crate) fn open_local(path: &Path) -> Result<Self, Status> {
-        let metadata = fs::metadata(path).map_err(|error| status_of_name(&error))?;
+        let metadata = metadata_at(path).map_err(|error| status_of_name(&error))?;
         expect_regular(metadata.is_file(), metadata.is_dir())?;
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags(OPEN_UNTOUCHED)
-            .open(path)
-            .map_err(|error| status_of_name(&error))?;
-        Self::new(file)
+        Self::new(open_at(path).map_err(|error| status_of_name(&error))?)
     }
 
     /// Takes a file that was opened, and looks again at what it is: its name may have changed hands since the look before.
     pub(super) fn new(file: File) -> Result<Self, Status> {
-        let metadata = file.metadata().map_err(|error| status_of(&error))?;
+        let metadata = metadata(&file).map_err(|error| status_of(&error))?;
         expect_regular(metadata.is_file(), metadata.is_dir())?;
         let len = metadata.len();
         if len > MAX_BODY {
@@ -105,7 +101,7 @@ impl SourceFile {
     /// # Errors
     /// The system's.
     pub(crate) fn end(&self) -> Result<End, Status> {
-        let identity = identity_of(&self.file.metadata().map_err(|error| status_of(&error))?);
+        let identity = identity_of(&metadata(&self.file).map_err(|error| status_of(&error))?);
         Ok(End { len: self.len, identity, stable: identity == self.meta.identity })
     }
 }
@@ -155,7 +151,10 @@ fn identity_of(metadata: &Metadata) -> Identity {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::{
+        fs::{self, OpenOptions},
+        io::Write,
+    };
 
     use super::*;
 

@@ -1,11 +1,12 @@
 //! Where a file that a client puts will stand.
 
-use std::{thread, time::Duration};
+use std::time::Duration;
 
 use gannet_protocol::{BodyLen, How, Meta, Name, Status, Version};
 
 use crate::{
     files::{Owner, Partial, Placing, Root, Sweep, Which, is_worth_keeping},
+    sys::files::pause,
     trust::policy::Store,
 };
 
@@ -92,7 +93,7 @@ pub(super) fn prepare(root: &Root, wanted: &Wanted) -> Result<Prepared, Status> 
     // What is there of this file is not counted beside it.
     let waits = is_worth_keeping(meta.len) && wanted.patience != Patience::None;
     if waits && wanted.patience == Patience::Wait {
-        thread::sleep(LOOK_AGAIN);
+        pause(LOOK_AGAIN);
     }
     let claim = root.claim(&placing, *owner, Which::Any)?;
     if claim.is_none() && waits {

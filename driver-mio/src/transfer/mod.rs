@@ -182,6 +182,27 @@ impl Transfers {
         }
     }
 
+    /// A table without bodies and with little memory: as when many more share it.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn with_little_memory() -> Self {
+        const KIB: u64 = 1 << 10;
+        Self::with_limits(&Limits {
+            sending: 256 * KIB,
+            streams: 256 * KIB,
+            receiving: 2048 * KIB,
+            overdraft: 1024 * KIB,
+            loose: 1024 * KIB,
+            backlog: 4096 * KIB,
+        })
+    }
+
+    /// Bytes of memory that bodies take.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn memory_used(&self) -> u64 {
+        let [blocks, loose, _] = self.receivers.memory_used();
+        self.senders.memory_used() + self.streams.memory_used() + blocks + loose
+    }
+
     /// Starts to send a file. `is_awaited` says whether its receiver may say what the groups hash to that it has.
     pub(crate) fn send_file(&mut self, body: BodyId, file: SourceFile, is_awaited: bool) {
         self.senders.add(body, file, is_awaited, &mut self.out);
