@@ -168,7 +168,25 @@ impl Root {
                 io::ErrorKind::InvalidInput if is_below(to, from) => Status::BadName,
                 _ => status_of_name(&error),
             },
-        )
+        )?;
+        // The new name first: rather two than none.
+        sync_directory(&to_dir).map_err(|error| status_of(&error))?;
+        if from.parent() == to.parent() {
+            return Ok(());
+        }
+        sync_directory(&from_dir).map_err(|error| status_of(&error))
+    }
+
+    /// Sees that what stands under a name is there after a power failure: whoever put it in place may have been killed just
+    /// before. What is there for a while already is durable by itself.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn settle(&self, name: &Name, file: &SourceFile) -> Result<(), Status> {
+        if !file.is_recent() {
+            return Ok(());
+        }
+        sync_directory(&self.directory_of(name)?).map_err(|error| status_of(&error))
     }
 
     /// Tells what a name is, through symbolic links that stay inside.

@@ -7,16 +7,20 @@ use std::{
 };
 
 use gannet_protocol::{
-    BLOCK_LEN, BodyLen, End, Identity, MAX_BODY, MAX_HOLES, Meta, Status, Version,
+    BLOCK_LEN, BodyLen, End, FileTime, Identity, MAX_BODY, MAX_HOLES, Meta, Status, Version,
 };
 
 use super::status::{status_of, status_of_name};
 use crate::sys::files::{
-    file_number, hole_from, metadata, metadata_at, mode_of, modified, open_at, read_exact_at,
+    changed, file_number, hole_from, metadata, metadata_at, mode_of, modified, open_at,
+    read_exact_at, time_of_now,
 };
 
 /// Most holes of a file that are looked at, whole blocks or not: some ten milliseconds. What lies beyond is read.
 const MAX_LOOKS: usize = 4 * MAX_HOLES as usize;
+
+/// Seconds after which a name is durable by itself: file systems write them after 5 to 30.
+const SETTLED_AFTER: i64 = 300;
 
 /// An open regular file, and what it was like when it was opened.
 #[derive(Debug)]
@@ -24,6 +28,8 @@ pub(crate) struct SourceFile {
     file: File,
     meta: Meta,
     len: u64,
+    /// When it was changed last, its names included.
+    changed: FileTime,
     holes: Vec<Range<u64>>,
 }
 
@@ -54,7 +60,7 @@ impl SourceFile {
             identity: identity_of(&metadata),
         };
         let holes = find_holes(&file, len);
-        Ok(Self { file, meta, len, holes })
+        Ok(Self { file, meta, len, changed: changed(&metadata), holes })
     }
 
     /// Its length, mode, time and identity as they were at the opening.
@@ -76,6 +82,12 @@ impl SourceFile {
     /// Whether it is this version, as far as that can be told without reading it.
     pub(crate) fn is_version(&self, version: Version) -> bool {
         self.len == version.len && self.meta.modified == version.modified
+    }
+
+    /// Whether it is so new that its name may be in memory alone: for five minutes, which is ten times what file systems take.
+    pub(crate) fn is_recent(&self) -> bool {
+        // If the clock was set back, it seems to be newer than new.
+        time_of_now().secs().saturating_sub(self.changed.secs()) < SETTLED_AFTER
     }
 
     /// Its version.

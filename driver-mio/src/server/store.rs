@@ -5,7 +5,7 @@ use std::time::Duration;
 use gannet_protocol::{BodyLen, How, Meta, Name, Status, Version};
 
 use crate::{
-    files::{Owner, Partial, Placing, Root, Sweep, Which, is_worth_keeping},
+    files::{Durability, Owner, Partial, Placing, Root, Sweep, Which, is_worth_keeping},
     sys::files::pause,
     trust::policy::Store,
 };
@@ -32,6 +32,8 @@ pub(super) struct Wanted {
     pub(super) others: u64,
     /// What to do if another transfer has what is there.
     pub(super) patience: Patience,
+    /// What it survives.
+    pub(super) durability: Durability,
 }
 
 /// What to do if another transfer has what is there of a file.
@@ -87,6 +89,9 @@ pub(super) fn prepare(root: &Root, wanted: &Wanted) -> Result<Prepared, Status> 
         // Nobody will go on with what an earlier transfer left, nor miss it if that cannot be looked for.
         if let Ok(Some(claim)) = root.claim(&placing, *owner, Which::Found) {
             claim.discard();
+        }
+        if wanted.durability == Durability::Power {
+            root.settle(placing.name(), target)?;
         }
         return Ok(Prepared::Unchanged);
     }

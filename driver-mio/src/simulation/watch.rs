@@ -256,7 +256,10 @@ pub(crate) fn take_pause() -> Duration {
 impl fmt::Debug for Operation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Open { path } => write!(f, "open {}", path.display()),
+            Self::Open { path } => {
+                let name = path.file_name().unwrap_or_default();
+                write!(f, "open {}", name.to_string_lossy())
+            }
             Self::Duplicate {} => f.write_str("duplicate"),
             Self::Create { name, .. } => write!(f, "create {}", name.display()),
             Self::Look {} => f.write_str("look"),

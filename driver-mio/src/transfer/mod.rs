@@ -170,6 +170,11 @@ impl Transfers {
         self.out.durability = durability;
     }
 
+    /// What files survive once they are stored.
+    pub(crate) fn durability(&self) -> Durability {
+        self.out.durability
+    }
+
     fn with_limits(limits: &Limits) -> Self {
         Self {
             senders: Senders::new(limits),

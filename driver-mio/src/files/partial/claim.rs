@@ -41,6 +41,8 @@ pub(crate) struct Claim {
     name: Name,
     /// What counts of its journal.
     found: Option<(File, Journal)>,
+    /// Whether the sender has to be told what groups hash to, even if they are of the same state of the source.
+    is_offered: bool,
 }
 
 /// Which partial files are wanted.
@@ -77,7 +79,7 @@ impl Claim {
             remove(&dir, &stem.journal());
         }
         let aside = Aside { dir, stem, target, journal: None, published: false };
-        let mut claim = Self { aside, file: Arc::new(file), owner, name, found };
+        let mut claim = Self { aside, file: Arc::new(file), owner, name, found, is_offered: false };
         claim.cut_journal();
         Ok(Some(claim))
     }
@@ -105,6 +107,11 @@ impl Claim {
         self.found = None;
     }
 
+    /// Has what it holds be offered by hashes, as if it was of another state of the source.
+    pub(crate) fn offer(&mut self) {
+        self.is_offered = true;
+    }
+
     /// Removes what is here: what stands under the name already is what was wanted.
     pub(crate) fn discard(&self) {
         // First the journal, which must not outlive the file.
@@ -124,7 +131,9 @@ impl Claim {
     ) -> Result<Partial, Status> {
         let (kept, base) = match self.found.take() {
             Some((_, Journal { header, groups, .. }))
-                if header.len == meta.len && header.identity == meta.identity =>
+                if !self.is_offered
+                    && header.len == meta.len
+                    && header.identity == meta.identity =>
             {
                 (groups, None)
             }

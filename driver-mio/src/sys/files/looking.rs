@@ -98,6 +98,11 @@ pub(crate) fn mode_of(metadata: &Metadata) -> Mode {
     Mode::from_bits(metadata.mode())
 }
 
+/// When anything of it was changed: its content, its mode, its names.
+pub(crate) fn changed(metadata: &Metadata) -> FileTime {
+    file_time(metadata.ctime(), metadata.ctime_nsec())
+}
+
 /// When it was modified.
 pub(crate) fn modified(metadata: &Metadata) -> FileTime {
     file_time(metadata.mtime(), metadata.mtime_nsec())

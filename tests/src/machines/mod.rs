@@ -1,0 +1,15 @@
+//! Machines with disks that fail, whose processes are killed and whose power fails: the driver's own code, between a simulated
+//! network and simulated disks, under a virtual clock.
+
+mod caller;
+mod command;
+mod disk;
+mod node;
+mod random;
+pub mod torture;
+mod world;
+
+pub use command::{Command, End};
+pub use disk::{Content, Disk, Fault, Faults};
+pub use random::Random;
+pub use world::{JobId, World};
