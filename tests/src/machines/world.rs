@@ -12,7 +12,7 @@ use gannet_driver_mio::simulation::{Client, Server};
 use gannet_protocol::{Config, Datagram, Instant, Transmit};
 use tempfile::TempDir;
 
-use super::{Command, Disk, End, Random, caller::Caller, node::Node};
+use super::{Command, Disk, End, Fault, Random, caller::Caller, node::Node};
 use crate::world::{
     Direction, Path, SERVER,
     net::{Label, Net},
@@ -136,6 +136,13 @@ impl World {
     /// Something that ended, and how.
     pub fn take_ended(&mut self) -> Option<(JobId, End)> {
         self.ended.pop_front()
+    }
+
+    /// The power fails everywhere.
+    pub fn fail_power(&mut self) {
+        self.disks().for_each(|mut disk| disk.end(Fault::Power));
+        self.server.touched = true;
+        self.clients.iter_mut().for_each(|caller| caller.node.touched = true);
     }
 
     /// Takes a client's path away, or brings it back.

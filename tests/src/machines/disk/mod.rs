@@ -12,7 +12,10 @@ mod survive;
 use std::{
     collections::BTreeMap,
     fs, io,
-    os::{fd::AsFd, unix::fs::PermissionsExt},
+    os::{
+        fd::AsFd,
+        unix::fs::{FileExt, PermissionsExt},
+    },
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -31,6 +34,9 @@ type Number = u64;
 
 /// The directory that is the disk.
 const ROOT: Number = 1;
+
+/// Bytes of which a hole is a multiple.
+const CHUNK: usize = 64 << 10;
 
 /// A disk that fails and loses its power.
 #[derive(Debug)]
@@ -113,6 +119,12 @@ impl Disk {
         self.named
     }
 
+    /// How often the power failed.
+    #[must_use]
+    pub const fn restarts(&self) -> u64 {
+        self.run
+    }
+
     /// How it came to its end, if it did.
     #[must_use]
     pub const fn dead(&self) -> Option<Fault> {
@@ -142,8 +154,15 @@ impl Disk {
     pub fn install(&mut self, name: &str, content: &[u8], modified: SystemTime) -> io::Result<()> {
         let path = self.root().join(name);
         let _ = fs::remove_file(&path);
-        fs::write(&path, content)?;
-        fs::File::options().write(true).open(&path)?.set_modified(modified)?;
+        let file = fs::File::create_new(&path)?;
+        file.set_len(content.len() as u64)?;
+        for (at, chunk) in (0..).step_by(CHUNK).zip(content.chunks(CHUNK)) {
+            // What is zero is a hole.
+            if chunk.iter().any(|byte| *byte != 0) {
+                file.write_all_at(chunk, at)?;
+            }
+        }
+        file.set_modified(modified)?;
         let number = self.know(&path)?;
         let state = State { content: content.to_vec(), mode: None, modified: Some(modified) };
         self.files.insert(number, File::durable(state));
