@@ -21,6 +21,8 @@ pub mod netem;
 pub mod partials;
 pub mod security;
 pub mod server;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod socket;
 mod sys;
 mod transfer;

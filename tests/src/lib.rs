@@ -10,6 +10,7 @@ pub mod fuzzing;
 pub mod groups;
 pub mod host;
 pub mod incoming;
+pub mod machines;
 pub mod model;
 pub mod outgoing;
 pub mod pair;

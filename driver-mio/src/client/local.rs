@@ -4,7 +4,9 @@ use std::path::Path;
 
 use gannet_protocol::{HOLD_ABOVE, Have, How, Identity, Meta, Status, Version};
 
-use crate::files::{Claim, Owner, Partial, Placing, Root, SourceFile, Which, local_target};
+use crate::files::{
+    Claim, Durability, Owner, Partial, Placing, Root, SourceFile, Which, local_target,
+};
 
 /// Where a file goes on this machine, and what is there already.
 #[derive(Debug)]
@@ -24,7 +26,12 @@ impl Local {
     ///
     /// # Errors
     /// [`Status::Exists`] if it is there and must not be; as [`local_target`].
-    pub(super) fn look(path: &Path, owner: Owner, how: How) -> Result<Self, Status> {
+    pub(super) fn look(
+        path: &Path,
+        owner: Owner,
+        how: How,
+        durability: Durability,
+    ) -> Result<Self, Status> {
         let (root, name) = local_target(path)?;
         let target = root.open_source(&name);
         let placing = match &target {
@@ -37,6 +44,12 @@ impl Local {
             claim.forget();
         }
         let target = target.ok().filter(|_| !how.fresh);
+        if let Some(target) = &target
+            && durability == Durability::Power
+        {
+            // It may turn out to be what is wanted.
+            root.settle(placing.name(), target)?;
+        }
         Ok(Self { root, placing, owner, how, claim, target })
     }
 
@@ -70,9 +83,17 @@ impl Local {
     /// # Errors
     /// [`Status::Full`]; others of the system's.
     pub(super) fn begin(self, meta: &Meta) -> Result<Partial, Status> {
+        let is_awaited = self.have().is_some();
         let Self { root, placing, owner, claim, target, .. } = self;
         let claim = match claim {
-            None => root.claim(&placing, owner, Which::Any)?,
+            None => {
+                let mut claim = root.claim(&placing, owner, Which::Any)?;
+                // The server was told of no groups. Where it waits for hashes, it has to be told those of what is here after all.
+                if let (true, Some(claim)) = (is_awaited, &mut claim) {
+                    claim.offer();
+                }
+                claim
+            }
             claim => claim,
         };
         match claim {

@@ -9,6 +9,8 @@ mod local;
 mod phase;
 mod pipe;
 mod refusals;
+#[cfg(feature = "simulation")]
+pub(crate) mod simulated;
 mod task;
 mod worker;
 

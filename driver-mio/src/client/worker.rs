@@ -157,7 +157,7 @@ impl Worker {
     }
 
     fn begin(&mut self, hub: &mut Hub, now: Instant, number: Number) {
-        let owner = self.owner(hub);
+        let (owner, durability) = (self.owner(hub), hub.transfers.durability());
         let Some(task) = self.jobs.get_mut(number) else { return };
         let job: Box<dyn FnOnce() -> Result<Opened, Status> + Send> =
             match (&mut task.verb, &task.stage) {
@@ -168,7 +168,7 @@ impl Worker {
                 (Verb::Get { to: Place::File(path), how, .. }, Stage::Queued) => {
                     let (path, how) = (path.clone(), *how);
                     Box::new(move || {
-                        Local::look(&path, owner, how).map(Box::new).map(Opened::Local)
+                        Local::look(&path, owner, how, durability).map(Box::new).map(Opened::Local)
                     })
                 }
                 (Verb::Put { from: Origin::Pipe { stream, .. }, .. }, Stage::Queued) => {

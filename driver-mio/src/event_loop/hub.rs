@@ -23,7 +23,7 @@ pub(crate) struct Hub<D> {
 }
 
 /// What a disk's thread did.
-pub(super) enum Work<D> {
+pub(crate) enum Work<D> {
     /// For the transfers.
     Body(transfer::Done),
     /// For the role.
@@ -147,6 +147,23 @@ impl<D: Send + 'static> Hub<D> {
         };
         // Where too many jobs wait, it is let go of here.
         let _ = self.disk.submit(Pace::Quick, job);
+    }
+
+    /// Lets it be `now` for a disk that is moved from outside.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn advance_disk(&mut self, now: Instant) {
+        if let Disk::Stepped(stepped) = &mut self.disk {
+            stepped.advance(now);
+        }
+    }
+
+    /// When such a disk has something to do next.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn disk_due(&self) -> Option<Instant> {
+        match &self.disk {
+            Disk::Stepped(stepped) => stepped.next_due(),
+            Disk::Threads(_) => None,
+        }
     }
 
     /// The next result of a disk's thread for the role.

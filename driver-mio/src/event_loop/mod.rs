@@ -1,12 +1,13 @@
 //! One thread that serves one endpoint on one socket: it alone touches them, and never blocks but to wait.
 
 mod clock;
+mod engine;
 mod hub;
 mod role;
 
 use std::{io, sync::Arc, time::Duration};
 
-use gannet_protocol::{Config, Endpoint, Event, Instant};
+use gannet_protocol::{Config, Endpoint, Instant};
 use mio::{Events, Poll, Token, Waker};
 
 use crate::{
@@ -17,6 +18,7 @@ use crate::{
 
 use clock::Clock;
 
+pub(crate) use engine::Engine;
 pub(crate) use hub::Hub;
 pub(crate) use role::{Outcome, Role};
 
@@ -31,8 +33,6 @@ const RECEIVES: usize = 8;
 const RECEIVE_BYTES: usize = 1 << 19;
 /// Send calls of a round: half a MiB, in which time acknowledgements may have come.
 const TRANSMITS: usize = 8;
-/// Results of the disk, and outputs of transfers, each.
-const STEPS: usize = 256;
 /// Rounds of settling and sending before the next look at the inputs.
 const ROUNDS: usize = 2;
 
@@ -58,8 +58,7 @@ pub(crate) struct EventLoop<R: Role> {
     resend_at: Option<Instant>,
     /// Whether a bound ended the last turn.
     busy: bool,
-    hub: Hub<R::Done>,
-    role: R,
+    engine: Engine<R>,
 }
 
 impl<R: Role> EventLoop<R> {
@@ -85,8 +84,7 @@ impl<R: Role> EventLoop<R> {
             readable: true,
             resend_at: None,
             busy: true,
-            hub: Hub::new(Endpoint::new(config, seed), disk),
-            role,
+            engine: Engine::new(Endpoint::new(config, seed), disk, role),
         })
     }
 
@@ -95,7 +93,7 @@ impl<R: Role> EventLoop<R> {
     /// # Errors
     /// The system gives no thread.
     pub(crate) fn start(&mut self) -> io::Result<()> {
-        self.hub.start()
+        self.engine.start()
     }
 
     /// What ends a wait, from any thread.
@@ -116,12 +114,12 @@ impl<R: Role> EventLoop<R> {
 
     /// The role.
     pub(crate) fn role(&mut self) -> &mut R {
-        &mut self.role
+        self.engine.parts().1
     }
 
     /// What the role works with, and the role.
     pub(crate) fn parts(&mut self) -> (&mut Hub<R::Done>, &mut R) {
-        (&mut self.hub, &mut self.role)
+        self.engine.parts()
     }
 
     /// Waits until there is something to do, and does a bounded amount of it.
@@ -131,11 +129,12 @@ impl<R: Role> EventLoop<R> {
     pub(crate) fn turn(&mut self) -> io::Result<()> {
         self.wait()?;
         self.receive();
-        let mut busy = self.collect();
-        self.tell_time();
+        let mut busy = self.engine.collect(self.clock.now());
+        self.engine.tell_time(self.clock.now());
         for round in 0..ROUNDS {
             // What was asked for while sending, and was not in memory, has to be read before anything else may happen.
-            let progress = self.settle() | self.transmit() | self.hub.run_jobs();
+            let progress =
+                self.engine.settle(self.clock.now()) | self.transmit() | self.engine.run_jobs();
             if !progress {
                 break;
             }
@@ -162,8 +161,7 @@ impl<R: Role> EventLoop<R> {
     }
 
     fn next_wait(&self) -> Option<Duration> {
-        let deadlines =
-            [self.hub.endpoint.poll_timeout(), self.role.poll_timeout(), self.resend_at];
+        let deadlines = [self.engine.poll_timeout(), self.resend_at];
         let next = deadlines.into_iter().flatten().min()?;
         Some(next.saturating_since(self.clock.now()))
     }
@@ -185,53 +183,16 @@ impl<R: Role> EventLoop<R> {
         }
         let refused = self.socket.take_refused();
         if refused > 0 {
-            let now = self.clock.now();
-            self.role.handle_refused(&mut self.hub, now, refused);
+            let (hub, role) = self.engine.parts();
+            role.handle_refused(hub, self.clock.now(), refused);
         }
     }
 
     fn take_datagrams(&mut self) {
         let now = self.clock.now();
         for datagram in self.inbox.datagrams() {
-            let write = self.hub.endpoint.handle_datagram(now, datagram);
-            // A body's first bytes come with the message that opens it, and no body takes bytes before that is known.
-            take_events(&mut self.hub, &mut self.role, now);
-            if let Some(write) = write {
-                self.hub.transfers.write(write);
-            }
+            self.engine.handle_datagram(now, datagram);
         }
-    }
-
-    /// Takes what the disk's threads have done.
-    fn collect(&mut self) -> bool {
-        let now = self.clock.now();
-        for _ in 0..STEPS {
-            match self.hub.next_done(now) {
-                None => return false,
-                Some(done) => self.role.handle_done(&mut self.hub, now, done),
-            }
-        }
-        true
-    }
-
-    fn tell_time(&mut self) {
-        let now = self.clock.now();
-        if self.hub.endpoint.poll_timeout().is_some_and(|due| due <= now) {
-            self.hub.endpoint.handle_timeout(now);
-        }
-        self.role.handle_turn(&mut self.hub, now);
-    }
-
-    /// Carries what one part has to say to the others; false if there was nothing.
-    fn settle(&mut self) -> bool {
-        let now = self.clock.now();
-        let mut progress = take_events(&mut self.hub, &mut self.role, now);
-        for _ in 0..STEPS {
-            let Some((exchange, body, outcome)) = self.hub.next_outcome(now) else { break };
-            self.role.handle_outcome(&mut self.hub, now, exchange, body, outcome);
-            progress = true;
-        }
-        progress | self.hub.run_jobs()
     }
 
     /// Sends until the endpoint has nothing more, the system takes nothing more, or it is time to look at the inputs. False
@@ -245,8 +206,8 @@ impl<R: Role> EventLoop<R> {
                     break;
                 }
             } else {
-                let Hub { endpoint, transfers, .. } = &mut self.hub;
-                if !self.outbox.fill(|room| endpoint.poll_transmit(now, transfers, room)) {
+                let engine = &mut self.engine;
+                if !self.outbox.fill(|room| engine.poll_transmit(now, room)) {
                     break;
                 }
             }
@@ -262,26 +223,6 @@ impl<R: Role> EventLoop<R> {
         }
         progress
     }
-}
-
-/// Hands the endpoint's events to those whom they concern; false if there are none. There are as many as its inputs gave
-/// reason for.
-fn take_events<R: Role>(hub: &mut Hub<R::Done>, role: &mut R, now: Instant) -> bool {
-    let mut progress = false;
-    while let Some(event) = hub.endpoint.poll_event() {
-        progress = true;
-        match event {
-            Event::Note { body, note, .. } => hub.transfers.note(now, body, note),
-            Event::Held { body, held, .. } => hub.transfers.held(body, held),
-            Event::Released { body, below } => hub.transfers.release(body, below),
-            event => {
-                let over = hub.prepare(&event);
-                role.handle_event(hub, now, event);
-                hub.clean_up(over);
-            }
-        }
-    }
-    progress
 }
 
 /// Ends the wait of a loop.

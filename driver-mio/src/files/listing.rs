@@ -5,11 +5,13 @@ use std::{
     sync::Arc,
 };
 
-use cap_std::fs::{Dir, DirEntry, Metadata, ReadDir};
+use cap_std::fs::{Dir, DirEntry, Metadata};
 use gannet_protocol::{Entry, EntryKind, FileTime, MAX_BODY, Name, Status};
 
 use super::status::status_of_name;
-use crate::sys::files::{bytes_of, modified_in, path_of};
+use crate::sys::files::{
+    Entries, bytes_of, entries, entries_in, metadata_in, metadata_of_entry, modified_in, path_of,
+};
 
 /// A directory's entries, encoded one after the other as they are read: a stream of bytes of which one entry at a time is in
 /// memory.
@@ -20,7 +22,7 @@ use crate::sys::files::{bytes_of, modified_in, path_of};
 pub(crate) struct Listing {
     root: Arc<Dir>,
     dir: Option<Name>,
-    entries: ReadDir,
+    entries: Entries,
     /// An encoded entry, of which the first `given` bytes were read.
     encoded: Vec<u8>,
     given: usize,
@@ -29,8 +31,8 @@ pub(crate) struct Listing {
 impl Listing {
     pub(super) fn open(root: Arc<Dir>, dir: Option<Name>) -> Result<Self, Status> {
         let entries = match &dir {
-            Some(dir) => root.read_dir(path_of(dir.as_bytes())),
-            None => root.entries(),
+            Some(dir) => entries_in(&root, path_of(dir.as_bytes())),
+            None => entries(&root),
         };
         let entries = entries.map_err(|error| status_of_name(&error))?;
         Ok(Self { root, dir, entries, encoded: Vec::new(), given: 0 })
@@ -58,7 +60,7 @@ impl Listing {
             len: 0,
             modified: FileTime::default(),
         };
-        let own = match found.metadata() {
+        let own = match metadata_of_entry(found) {
             Ok(own) => own,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(_) => return Some(unknown),
@@ -76,7 +78,7 @@ impl Listing {
             Some(dir) => dir.join(name).ok()?,
             None => name.clone(),
         };
-        let behind = self.root.metadata(path_of(path.as_bytes())).ok()?;
+        let behind = metadata_in(&self.root, path_of(path.as_bytes())).ok()?;
         Some(describe(name.clone(), &behind))
     }
 }

@@ -2,10 +2,7 @@
 
 use std::{ffi::OsString, io, path::Path, sync::Arc};
 
-use cap_std::{
-    ambient_authority,
-    fs::{Dir, OpenOptions, OpenOptionsExt},
-};
+use cap_std::fs::Dir;
 use gannet_protocol::{BodyLen, Destination, Name, RESERVED_PREFIX, Stat, Status};
 
 use super::{
@@ -16,7 +13,9 @@ use super::{
     status::{status_of, status_of_name},
 };
 use crate::sys::files::{
-    OPEN_UNTOUCHED, bytes_of, mode_in, modified_in, path_of, rename_to_free, sync_directory,
+    bytes_of, entries, make_directory, metadata_in, metadata_of_entry, mode_in, modified_in,
+    open_directory, open_entry, open_in, open_root, own_metadata_in, path_of, remove_directory,
+    remove_file, rename_to_free, same_directory, sync_directory,
 };
 
 /// A held directory, out of which no name leads: neither by its components nor by symbolic links, whenever they
@@ -34,8 +33,7 @@ impl Root {
     /// # Errors
     /// The system's.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let dir = Dir::open_ambient_dir(path, ambient_authority())?;
-        Ok(Self { dir: Arc::new(dir) })
+        Ok(Self { dir: Arc::new(open_root(path)?) })
     }
 
     /// Holds a directory below this one, or this one.
@@ -46,8 +44,7 @@ impl Root {
         let dir = match dir {
             None => Arc::clone(&self.dir),
             Some(dir) => Arc::new(
-                self.dir
-                    .open_dir(path_of(dir.as_bytes()))
+                open_directory(&self.dir, path_of(dir.as_bytes()))
                     .map_err(|error| status_of_name(&error))?,
             ),
         };
@@ -60,9 +57,9 @@ impl Root {
     /// [`Status::Overloaded`] if they are more than [`MAX_COUNTED`]; others of the system's.
     pub(crate) fn usage(&self) -> Result<u64, Status> {
         let (mut bytes, mut counted) = (0u64, 0u64);
-        let mut left = vec![(0, self.dir.try_clone().map_err(|error| status_of(&error))?)];
+        let mut left = vec![(0, same_directory(&self.dir).map_err(|error| status_of(&error))?)];
         while let Some((depth, dir)) = left.pop() {
-            for entry in dir.entries().map_err(|error| status_of(&error))? {
+            for entry in entries(&dir).map_err(|error| status_of(&error))? {
                 let entry = entry.map_err(|error| status_of(&error))?;
                 counted += 1;
                 if counted > MAX_COUNTED || depth > MAX_DEPTH {
@@ -72,10 +69,10 @@ impl Root {
                     bytes = bytes.saturating_add(left_behind(&dir, &entry.file_name()));
                     continue;
                 }
-                match entry.metadata() {
+                match metadata_of_entry(&entry) {
                     Ok(found) if found.is_file() => bytes = bytes.saturating_add(found.len()),
                     Ok(found) if found.is_dir() => {
-                        let dir = entry.open_dir().map_err(|error| status_of(&error))?;
+                        let dir = open_entry(&entry).map_err(|error| status_of(&error))?;
                         left.push((depth + 1, dir));
                     }
                     // Of no size, or gone by now.
@@ -88,7 +85,7 @@ impl Root {
 
     /// Bytes of the file `name`; 0 if there is none.
     pub(crate) fn size(&self, name: &Name) -> u64 {
-        let found = self.dir.metadata(path_of(name.as_bytes()));
+        let found = metadata_in(&self.dir, path_of(name.as_bytes()));
         found.ok().filter(|found| found.is_file()).map_or(0, |found| found.len())
     }
 
@@ -99,12 +96,10 @@ impl Root {
     /// touching it, for a fifo, socket or device; others of the system's.
     pub(crate) fn open_source(&self, name: &Name) -> Result<SourceFile, Status> {
         let path = path_of(name.as_bytes());
-        let found = self.dir.metadata(path).map_err(|error| status_of_name(&error))?;
+        let found = metadata_in(&self.dir, path).map_err(|error| status_of_name(&error))?;
         expect_regular(found.is_file(), found.is_dir())?;
-        let mut options = OpenOptions::new();
-        options.read(true).custom_flags(OPEN_UNTOUCHED);
-        let file = self.dir.open_with(path, &options).map_err(|error| status_of_name(&error))?;
-        SourceFile::new(file.into_std())
+        let file = open_in(&self.dir, path).map_err(|error| status_of_name(&error))?;
+        SourceFile::new(file)
     }
 
     /// Tells under which name a file for `to` will stand.
@@ -173,7 +168,25 @@ impl Root {
                 io::ErrorKind::InvalidInput if is_below(to, from) => Status::BadName,
                 _ => status_of_name(&error),
             },
-        )
+        )?;
+        // The new name first: rather two than none.
+        sync_directory(&to_dir).map_err(|error| status_of(&error))?;
+        if from.parent() == to.parent() {
+            return Ok(());
+        }
+        sync_directory(&from_dir).map_err(|error| status_of(&error))
+    }
+
+    /// Sees that what stands under a name is there after a power failure: whoever put it in place may have been killed just
+    /// before. What is there for a while already is durable by itself.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn settle(&self, name: &Name, file: &SourceFile) -> Result<(), Status> {
+        if !file.is_recent() {
+            return Ok(());
+        }
+        sync_directory(&self.directory_of(name)?).map_err(|error| status_of(&error))
     }
 
     /// Tells what a name is, through symbolic links that stay inside.
@@ -182,7 +195,7 @@ impl Root {
     /// [`Status::NotFound`], [`Status::Denied`]; others of the system's.
     pub(crate) fn stat(&self, name: &Name) -> Result<Stat, Status> {
         let path = path_of(name.as_bytes());
-        let found = self.dir.metadata(path).map_err(|error| status_of_name(&error))?;
+        let found = metadata_in(&self.dir, path).map_err(|error| status_of_name(&error))?;
         let (kind, len) = kind_of(&found);
         Ok(Stat { kind, len, mode: mode_in(&found), modified: modified_in(&found) })
     }
@@ -195,8 +208,10 @@ impl Root {
         // Whether a dangling link leads out cannot be told: it is removed as it is.
         self.look(name)?;
         let (dir, leaf) = (self.directory_of(name)?, leaf_of(name));
-        let own = dir.symlink_metadata(&leaf).map_err(|error| status_of_name(&error))?;
-        let removed = if own.is_dir() { dir.remove_dir(&leaf) } else { dir.remove_file(&leaf) };
+        let leaf = leaf.as_ref();
+        let own = own_metadata_in(&dir, leaf).map_err(|error| status_of_name(&error))?;
+        let removed =
+            if own.is_dir() { remove_directory(&dir, leaf) } else { remove_file(&dir, leaf) };
         removed.map_err(|error| match error.kind() {
             io::ErrorKind::DirectoryNotEmpty => Status::NotEmpty,
             _ => status_of_name(&error),
@@ -211,7 +226,7 @@ impl Root {
     /// system's.
     pub(crate) fn make_directory(&self, name: &Name) -> Result<(), Status> {
         let dir = self.directory_of(name)?;
-        dir.create_dir(leaf_of(name)).map_err(|error| status_of_name(&error))?;
+        make_directory(&dir, leaf_of(name).as_ref()).map_err(|error| status_of_name(&error))?;
         sync_directory(&dir).map_err(|error| status_of(&error))
     }
 
@@ -234,17 +249,15 @@ impl Root {
     /// Holds the directory that `name` stands in.
     fn directory_of(&self, name: &Name) -> Result<Dir, Status> {
         match name.parent() {
-            Some(parent) => self
-                .dir
-                .open_dir(path_of(parent.as_bytes()))
+            Some(parent) => open_directory(&self.dir, path_of(parent.as_bytes()))
                 .map_err(|error| status_of_name(&error)),
-            None => self.dir.try_clone().map_err(|error| status_of(&error)),
+            None => same_directory(&self.dir).map_err(|error| status_of(&error)),
         }
     }
 
     /// Looks at what `name` is, through symbolic links that stay inside.
     fn look(&self, name: &Name) -> Result<Found, Status> {
-        match self.dir.metadata(path_of(name.as_bytes())) {
+        match metadata_in(&self.dir, path_of(name.as_bytes())) {
             Ok(found) if found.is_dir() => Ok(Found::Directory),
             Ok(found) if found.is_file() => Ok(Found::File),
             Ok(_) => Ok(Found::Other),

@@ -1,21 +1,26 @@
 //! A file that is read to be sent.
 
 use std::{
-    fs::{self, File, Metadata, OpenOptions},
+    fs::{File, Metadata},
     ops::Range,
-    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
 use gannet_protocol::{
-    BLOCK_LEN, BodyLen, End, Identity, MAX_BODY, MAX_HOLES, Meta, Status, Version,
+    BLOCK_LEN, BodyLen, End, FileTime, Identity, MAX_BODY, MAX_HOLES, Meta, Status, Version,
 };
 
 use super::status::{status_of, status_of_name};
-use crate::sys::files::{OPEN_UNTOUCHED, file_number, hole_from, mode_of, modified, read_exact_at};
+use crate::sys::files::{
+    changed, file_number, hole_from, metadata, metadata_at, mode_of, modified, open_at,
+    read_exact_at, time_of_now,
+};
 
 /// Most holes of a file that are looked at, whole blocks or not: some ten milliseconds. What lies beyond is read.
 const MAX_LOOKS: usize = 4 * MAX_HOLES as usize;
+
+/// Seconds after which a name is durable by itself: file systems write them after 5 to 30.
+const SETTLED_AFTER: i64 = 300;
 
 /// An open regular file, and what it was like when it was opened.
 #[derive(Debug)]
@@ -23,6 +28,8 @@ pub(crate) struct SourceFile {
     file: File,
     meta: Meta,
     len: u64,
+    /// When it was changed last, its names included.
+    changed: FileTime,
     holes: Vec<Range<u64>>,
 }
 
@@ -33,19 +40,14 @@ impl SourceFile {
     /// The system's; [`Status::IsDirectory`], or [`Status::NotRegular`] for a fifo, socket or device, which is
     /// not touched.
     pub(crate) fn open_local(path: &Path) -> Result<Self, Status> {
-        let metadata = fs::metadata(path).map_err(|error| status_of_name(&error))?;
+        let metadata = metadata_at(path).map_err(|error| status_of_name(&error))?;
         expect_regular(metadata.is_file(), metadata.is_dir())?;
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags(OPEN_UNTOUCHED)
-            .open(path)
-            .map_err(|error| status_of_name(&error))?;
-        Self::new(file)
+        Self::new(open_at(path).map_err(|error| status_of_name(&error))?)
     }
 
     /// Takes a file that was opened, and looks again at what it is: its name may have changed hands since the look before.
     pub(super) fn new(file: File) -> Result<Self, Status> {
-        let metadata = file.metadata().map_err(|error| status_of(&error))?;
+        let metadata = metadata(&file).map_err(|error| status_of(&error))?;
         expect_regular(metadata.is_file(), metadata.is_dir())?;
         let len = metadata.len();
         if len > MAX_BODY {
@@ -58,7 +60,7 @@ impl SourceFile {
             identity: identity_of(&metadata),
         };
         let holes = find_holes(&file, len);
-        Ok(Self { file, meta, len, holes })
+        Ok(Self { file, meta, len, changed: changed(&metadata), holes })
     }
 
     /// Its length, mode, time and identity as they were at the opening.
@@ -80,6 +82,12 @@ impl SourceFile {
     /// Whether it is this version, as far as that can be told without reading it.
     pub(crate) fn is_version(&self, version: Version) -> bool {
         self.len == version.len && self.meta.modified == version.modified
+    }
+
+    /// Whether it is so new that its name may be in memory alone: for five minutes, which is ten times what file systems take.
+    pub(crate) fn is_recent(&self) -> bool {
+        // If the clock was set back, it seems to be newer than new.
+        time_of_now().secs().saturating_sub(self.changed.secs()) < SETTLED_AFTER
     }
 
     /// Its version.
@@ -105,7 +113,7 @@ impl SourceFile {
     /// # Errors
     /// The system's.
     pub(crate) fn end(&self) -> Result<End, Status> {
-        let identity = identity_of(&self.file.metadata().map_err(|error| status_of(&error))?);
+        let identity = identity_of(&metadata(&self.file).map_err(|error| status_of(&error))?);
         Ok(End { len: self.len, identity, stable: identity == self.meta.identity })
     }
 }
@@ -155,7 +163,10 @@ fn identity_of(metadata: &Metadata) -> Identity {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::{
+        fs::{self, OpenOptions},
+        io::Write,
+    };
 
     use super::*;
 

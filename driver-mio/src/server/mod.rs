@@ -6,6 +6,8 @@ mod exchange;
 mod gate;
 mod peers;
 mod serving;
+#[cfg(feature = "simulation")]
+pub(crate) mod simulated;
 mod stop;
 mod store;
 mod succession;

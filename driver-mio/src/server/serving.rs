@@ -230,6 +230,7 @@ impl Serving {
             max,
             others,
             patience,
+            durability: hub.transfers.durability(),
         };
         let root = Arc::clone(&self.root);
         let prepare = move || store::prepare(&root.below(below.as_ref())?, &wanted);

@@ -1,11 +1,12 @@
 //! Where a file that a client puts will stand.
 
-use std::{thread, time::Duration};
+use std::time::Duration;
 
 use gannet_protocol::{BodyLen, How, Meta, Name, Status, Version};
 
 use crate::{
-    files::{Owner, Partial, Placing, Root, Sweep, Which, is_worth_keeping},
+    files::{Durability, Owner, Partial, Placing, Root, Sweep, Which, is_worth_keeping},
+    sys::files::pause,
     trust::policy::Store,
 };
 
@@ -31,6 +32,8 @@ pub(super) struct Wanted {
     pub(super) others: u64,
     /// What to do if another transfer has what is there.
     pub(super) patience: Patience,
+    /// What it survives.
+    pub(super) durability: Durability,
 }
 
 /// What to do if another transfer has what is there of a file.
@@ -87,12 +90,15 @@ pub(super) fn prepare(root: &Root, wanted: &Wanted) -> Result<Prepared, Status> 
         if let Ok(Some(claim)) = root.claim(&placing, *owner, Which::Found) {
             claim.discard();
         }
+        if wanted.durability == Durability::Power {
+            root.settle(placing.name(), target)?;
+        }
         return Ok(Prepared::Unchanged);
     }
     // What is there of this file is not counted beside it.
     let waits = is_worth_keeping(meta.len) && wanted.patience != Patience::None;
     if waits && wanted.patience == Patience::Wait {
-        thread::sleep(LOOK_AGAIN);
+        pause(LOOK_AGAIN);
     }
     let claim = root.claim(&placing, *owner, Which::Any)?;
     if claim.is_none() && waits {

@@ -1,5 +1,24 @@
 //! What differs from one operating system to the next.
 
+/// Makes a call of the file system, so that a simulation can watch it: it may fail it, and is told what was done.
+#[cfg(not(feature = "simulation"))]
+macro_rules! watched {
+    ($operation:ident { $($field:tt)* }, $call:expr) => {
+        $call
+    };
+}
+
+/// Makes a call of the file system, so that a simulation can watch it: it may fail it, and is told what was done.
+#[cfg(feature = "simulation")]
+macro_rules! watched {
+    ($operation:ident { $($field:tt)* }, $call:expr) => {
+        crate::simulation::watched(
+            &crate::simulation::Operation::$operation { $($field)* },
+            || $call,
+        )
+    };
+}
+
 #[cfg(unix)]
 pub(crate) mod files;
 #[cfg(target_os = "linux")]

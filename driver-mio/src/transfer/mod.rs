@@ -170,6 +170,11 @@ impl Transfers {
         self.out.durability = durability;
     }
 
+    /// What files survive once they are stored.
+    pub(crate) fn durability(&self) -> Durability {
+        self.out.durability
+    }
+
     fn with_limits(limits: &Limits) -> Self {
         Self {
             senders: Senders::new(limits),
@@ -180,6 +185,27 @@ impl Transfers {
             out: Outbox::default(),
             is_stirred: false,
         }
+    }
+
+    /// A table without bodies and with little memory: as when many more share it.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn with_little_memory() -> Self {
+        const KIB: u64 = 1 << 10;
+        Self::with_limits(&Limits {
+            sending: 256 * KIB,
+            streams: 256 * KIB,
+            receiving: 2048 * KIB,
+            overdraft: 1024 * KIB,
+            loose: 1024 * KIB,
+            backlog: 4096 * KIB,
+        })
+    }
+
+    /// Bytes of memory that bodies take.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn memory_used(&self) -> u64 {
+        let [blocks, loose, _] = self.receivers.memory_used();
+        self.senders.memory_used() + self.streams.memory_used() + blocks + loose
     }
 
     /// Starts to send a file. `is_awaited` says whether its receiver may say what the groups hash to that it has.

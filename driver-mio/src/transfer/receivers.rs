@@ -130,7 +130,7 @@ impl Receivers {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "simulation"))]
     pub(super) fn memory_used(&self) -> [u64; 3] {
         [self.memory.used(), self.accounts.loose.used(), self.accounts.backlog.used()]
     }

@@ -120,7 +120,7 @@ impl Senders {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "simulation"))]
     pub(super) fn memory_used(&self) -> u64 {
         self.memory.used()
     }

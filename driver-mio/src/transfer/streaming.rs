@@ -111,7 +111,7 @@ impl Streams {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "simulation"))]
     pub(super) fn memory_used(&self) -> u64 {
         self.streaming.values().map(Streaming::held).sum()
     }

@@ -1,6 +1,6 @@
 //! A world: one server, any number of clients, paths between them, and a virtual clock.
 
-mod net;
+pub(crate) mod net;
 mod path;
 mod trace;
 mod watch;

@@ -38,10 +38,10 @@ pub struct Passing<'a> {
 pub type Filter = Box<dyn FnMut(&Passing<'_>) -> bool>;
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Label {
-    pub(super) from: SocketAddr,
-    pub(super) to: SocketAddr,
-    pub(super) ecn: Option<Ecn>,
+pub(crate) struct Label {
+    pub(crate) from: SocketAddr,
+    pub(crate) to: SocketAddr,
+    pub(crate) ecn: Option<Ecn>,
 }
 
 #[derive(Debug)]
@@ -52,18 +52,18 @@ struct Links {
 
 /// What joins the hosts.
 #[derive(Default)]
-pub(super) struct Net {
+pub(crate) struct Net {
     paths: Vec<Links>,
     /// Which path leads to an address, and which client it is.
-    pub(super) routes: BTreeMap<SocketAddr, (usize, usize)>,
-    pub(super) filter: Option<Filter>,
-    pub(super) strays: Vec<(SocketAddr, Vec<u8>)>,
-    pub(super) trace: Trace,
-    pub(super) watch: Watch,
+    pub(crate) routes: BTreeMap<SocketAddr, (usize, usize)>,
+    pub(crate) filter: Option<Filter>,
+    pub(crate) strays: Vec<(SocketAddr, Vec<u8>)>,
+    pub(crate) trace: Trace,
+    pub(crate) watch: Watch,
 }
 
 impl Net {
-    pub(super) fn add_path(&mut self, seed: u64, mut path: Path) -> usize {
+    pub(crate) fn add_path(&mut self, seed: u64, mut path: Path) -> usize {
         let number = self.paths.len();
         // Far apart, so that no two links share a stretch of random numbers.
         let seed = seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(number as u64 * 2);
@@ -73,19 +73,19 @@ impl Net {
         number
     }
 
-    pub(super) fn counters(&self, path: usize) -> (&Counters, &Counters) {
+    pub(crate) fn counters(&self, path: usize) -> (&Counters, &Counters) {
         let links = &self.paths[path];
         (links.up.counters(), links.down.counters())
     }
 
-    pub(super) fn set_blackout(&mut self, path: usize, on: bool) {
+    pub(crate) fn set_blackout(&mut self, path: usize, on: bool) {
         let links = &mut self.paths[path];
         links.up.set_blackout(on);
         links.down.set_blackout(on);
     }
 
     /// A client sends.
-    pub(super) fn send_up(
+    pub(crate) fn send_up(
         &mut self,
         now: Instant,
         from: SocketAddr,
@@ -99,7 +99,7 @@ impl Net {
     }
 
     /// The server sends.
-    pub(super) fn send_down(&mut self, now: Instant, transmit: &Transmit, payload: &[u8]) {
+    pub(crate) fn send_down(&mut self, now: Instant, transmit: &Transmit, payload: &[u8]) {
         let to = transmit.remote;
         self.watch.on_sent(to, payload.len());
         match self.routes.get(&to) {
@@ -134,13 +134,13 @@ impl Net {
     }
 
     /// When the next datagram arrives anywhere.
-    pub(super) fn next_due(&self) -> Option<Instant> {
+    pub(crate) fn next_due(&self) -> Option<Instant> {
         let due = |links: &Links| [links.up.next_due(), links.down.next_due()];
         self.paths.iter().flat_map(due).flatten().min()
     }
 
     /// The next datagram that arrives by `now`.
-    pub(super) fn take_due(&mut self, now: Instant) -> Option<Arrival> {
+    pub(crate) fn take_due(&mut self, now: Instant) -> Option<Arrival> {
         for (path, links) in self.paths.iter_mut().enumerate() {
             let up = links.up.take_due(now).map(|arrived| (Direction::Up, arrived));
             let next =
@@ -153,7 +153,7 @@ impl Net {
     }
 
     /// Gives the memory of an arrived datagram back.
-    pub(super) fn recycle(&mut self, arrival: Arrival) {
+    pub(crate) fn recycle(&mut self, arrival: Arrival) {
         let links = &mut self.paths[arrival.path];
         match arrival.direction {
             Direction::Up => links.up.recycle(arrival.payload),
@@ -162,9 +162,9 @@ impl Net {
     }
 }
 
-pub(super) struct Arrival {
+pub(crate) struct Arrival {
     path: usize,
-    pub(super) direction: Direction,
-    pub(super) label: Label,
-    pub(super) payload: Vec<u8>,
+    pub(crate) direction: Direction,
+    pub(crate) label: Label,
+    pub(crate) payload: Vec<u8>,
 }

@@ -8,7 +8,7 @@ use super::net::{Direction, Passing};
 ///
 /// Fowler, Noll and Vo's mixing step over words instead of bytes: fast, and enough to tell runs apart.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Trace(u64);
+pub(crate) struct Trace(u64);
 
 impl Default for Trace {
     fn default() -> Self {
@@ -17,11 +17,11 @@ impl Default for Trace {
 }
 
 impl Trace {
-    pub(super) const fn hash(self) -> u64 {
+    pub(crate) const fn hash(self) -> u64 {
         self.0
     }
 
-    pub(super) fn note(&mut self, passing: &Passing<'_>) {
+    pub(crate) fn note(&mut self, passing: &Passing<'_>) {
         self.mix(passing.now.as_nanos());
         self.mix(match passing.direction {
             Direction::Up => place(passing.from),

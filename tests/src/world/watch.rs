@@ -7,7 +7,7 @@ use crate::forge::{self, Frame};
 /// Holds a server to three times the bytes that an address sent it, at every instant, until the address has proved
 /// that it receives: by a packet that answers what only the server's answer told it.
 #[derive(Debug, Default)]
-pub(super) struct Watch {
+pub(crate) struct Watch {
     accounts: BTreeMap<SocketAddr, Account>,
 }
 
@@ -20,7 +20,7 @@ struct Account {
 
 impl Watch {
     /// The server gets a datagram.
-    pub(super) fn on_received(&mut self, from: SocketAddr, datagram: &[u8]) {
+    pub(crate) fn on_received(&mut self, from: SocketAddr, datagram: &[u8]) {
         let same_host = self.accounts.iter().any(|(a, acc)| a.ip() == from.ip() && acc.validated);
         let account = self.accounts.entry(from).or_default();
         account.received += datagram.len() as u64;
@@ -32,7 +32,7 @@ impl Watch {
     ///
     /// # Panics
     /// If it may not.
-    pub(super) fn on_sent(&mut self, to: SocketAddr, len: usize) {
+    pub(crate) fn on_sent(&mut self, to: SocketAddr, len: usize) {
         let account = self.accounts.entry(to).or_default();
         account.sent += len as u64;
         assert!(

@@ -7,7 +7,7 @@ use gannet_protocol::Name;
 
 use super::{JournalFile, Stem};
 use crate::{
-    sys::files::{path_of, rename_to_free},
+    sys::files::{own_metadata_in, path_of, remove_file, rename, rename_to_free},
     trust::policy::free_name,
 };
 
@@ -50,7 +50,7 @@ impl Aside {
     pub(super) fn put_in_place(&mut self) -> io::Result<()> {
         let part = self.stem.part();
         match &self.target {
-            Target::Replace(target) => self.dir.rename(&part, &self.dir, target)?,
+            Target::Replace(target) => rename(&self.dir, part.as_ref(), target.as_ref())?,
             Target::Free(target) => {
                 rename_to_free(&self.dir, part.as_ref(), &self.dir, target.as_ref())?;
             }
@@ -62,7 +62,8 @@ impl Aside {
 
     fn put_beside(&self, part: &OsString, target: &Name) -> io::Result<()> {
         for _ in 0..MAX_RACES {
-            let is_taken = |name: &Name| match self.dir.symlink_metadata(path_of(name.as_bytes())) {
+            let is_taken = |name: &Name| match own_metadata_in(&self.dir, path_of(name.as_bytes()))
+            {
                 Ok(_) => Ok(true),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
                 Err(error) => Err(error),
@@ -97,7 +98,7 @@ impl Drop for Aside {
 }
 
 pub(super) fn remove(dir: &Dir, name: &OsString) {
-    match dir.remove_file(name) {
+    match remove_file(dir, name.as_ref()) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             log::debug!("a partial file is left behind: {error}");
         }

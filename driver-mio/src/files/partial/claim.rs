@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use cap_std::fs::Dir;
 use gannet_protocol::{BLOCK_LEN, BodyLen, Hash, Meta, Name, Status};
 
 use super::{
@@ -22,7 +22,10 @@ use crate::{
         status::{status_of, status_of_name},
     },
     journal::{Header, Journal},
-    sys::files::{OPEN_UNTOUCHED, allocated, bytes_of, file_number, is_our_own, named_number},
+    sys::files::{
+        allocated, bytes_of, create_own, file_number, is_our_own, metadata, named_number, open_own,
+        same_file, set_len, try_lock,
+    },
 };
 
 /// Times that a partial file may be taken away while we open it.
@@ -38,6 +41,8 @@ pub(crate) struct Claim {
     name: Name,
     /// What counts of its journal.
     found: Option<(File, Journal)>,
+    /// Whether the sender has to be told what groups hash to, even if they are of the same state of the source.
+    is_offered: bool,
 }
 
 /// Which partial files are wanted.
@@ -74,7 +79,7 @@ impl Claim {
             remove(&dir, &stem.journal());
         }
         let aside = Aside { dir, stem, target, journal: None, published: false };
-        let mut claim = Self { aside, file: Arc::new(file), owner, name, found };
+        let mut claim = Self { aside, file: Arc::new(file), owner, name, found, is_offered: false };
         claim.cut_journal();
         Ok(Some(claim))
     }
@@ -86,7 +91,7 @@ impl Claim {
 
     fn cut_journal(&mut self) {
         if let Some((file, journal)) = &self.found
-            && let Ok(file) = file.try_clone()
+            && let Ok(file) = same_file(file)
             && let Ok(journal) = JournalFile::go_on(file, journal, self.owner.boot())
         {
             // From now on what counts is left, whatever becomes of this.
@@ -100,6 +105,11 @@ impl Claim {
     /// Forgets what it holds.
     pub(crate) fn forget(&mut self) {
         self.found = None;
+    }
+
+    /// Has what it holds be offered by hashes, as if it was of another state of the source.
+    pub(crate) fn offer(&mut self) {
+        self.is_offered = true;
     }
 
     /// Removes what is here: what stands under the name already is what was wanted.
@@ -121,7 +131,9 @@ impl Claim {
     ) -> Result<Partial, Status> {
         let (kept, base) = match self.found.take() {
             Some((_, Journal { header, groups, .. }))
-                if header.len == meta.len && header.identity == meta.identity =>
+                if !self.is_offered
+                    && header.len == meta.len
+                    && header.identity == meta.identity =>
             {
                 (groups, None)
             }
@@ -148,9 +160,9 @@ impl Claim {
         remove(&self.aside.dir, &journal);
         self.aside.journal = None;
         match meta.len {
-            BodyLen::Known(len) if keeps_content && self.file.metadata()?.len() <= len => {}
-            BodyLen::Known(len) if keeps_content => self.file.set_len(len)?,
-            _ => self.file.set_len(0)?,
+            BodyLen::Known(len) if keeps_content && metadata(&self.file)?.len() <= len => {}
+            BodyLen::Known(len) if keeps_content => set_len(&self.file, len)?,
+            _ => set_len(&self.file, 0)?,
         }
         if !is_worth_keeping(meta.len) {
             return Ok(());
@@ -161,7 +173,7 @@ impl Claim {
             identity: meta.identity,
             name: self.name.clone(),
         };
-        let file = open(&self.aside.dir, &journal, OpenOptions::new().create_new(true))?;
+        let file = create_own(&self.aside.dir, &journal)?;
         let journal = JournalFile::start(file, &header)?;
         self.aside.journal = Some(Arc::new(journal));
         Ok(())
@@ -195,7 +207,7 @@ impl From<SourceFile> for Base {
 fn lock(dir: &Dir, stem: &Stem, which: Which) -> io::Result<Option<(File, bool)>> {
     let part = stem.part();
     for _ in 0..MAX_RACES {
-        let (file, is_new) = match open(dir, &part, &mut OpenOptions::new()) {
+        let (file, is_new) = match open_own(dir, &part) {
             Ok(file) => (file, false),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 // Whoever put the file in place may have been killed before this.
@@ -203,14 +215,14 @@ fn lock(dir: &Dir, stem: &Stem, which: Which) -> io::Result<Option<(File, bool)>
                 if which == Which::Found {
                     return Ok(None);
                 }
-                match open(dir, &part, OpenOptions::new().create_new(true)) {
+                match create_own(dir, &part) {
                     Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
                     made => (made?, true),
                 }
             }
             Err(error) => return Err(error),
         };
-        if file.try_lock().is_err() {
+        if try_lock(&file).is_err() {
             return Ok(None);
         }
         // Who had it locked before may have put it in place, or removed it.
@@ -221,20 +233,15 @@ fn lock(dir: &Dir, stem: &Stem, which: Which) -> io::Result<Option<(File, bool)>
     Ok(None)
 }
 
-pub(super) fn open(dir: &Dir, name: &OsStr, options: &mut OpenOptions) -> io::Result<File> {
-    options.read(true).write(true).mode(0o600).custom_flags(OPEN_UNTOUCHED);
-    Ok(dir.open_with(name, options)?.into_std())
-}
-
 /// Whether `file` has this name itself.
 pub(super) fn is_named(dir: &Dir, name: &OsStr, file: &File) -> bool {
-    let number = file.metadata().map(|metadata| file_number(&metadata));
+    let number = metadata(file).map(|metadata| file_number(&metadata));
     matches!((named_number(dir, name), number), (Ok(named), Ok(number)) if named == number)
 }
 
 /// Whether nobody else can change it.
 fn is_ours(file: &File) -> bool {
-    file.metadata().is_ok_and(|metadata| is_our_own(&metadata))
+    metadata(file).is_ok_and(|metadata| is_our_own(&metadata))
 }
 
 /// What is known of a partial file that was there.
@@ -246,12 +253,12 @@ fn find(
     part: &File,
 ) -> Option<(File, Journal)> {
     let path = stem.journal();
-    let file = open(dir, &path, &mut OpenOptions::new()).ok()?;
+    let file = open_own(dir, &path).ok()?;
     if !is_named(dir, &path, &file) || !is_ours(&file) {
         return None;
     }
     let journal = journal_file::read(&file, owner.boot())?;
-    let counts = journal.header.name == *name && belongs(&journal, part.metadata().ok()?.len());
+    let counts = journal.header.name == *name && belongs(&journal, metadata(part).ok()?.len());
     counts.then_some((file, journal))
 }
 
@@ -268,8 +275,8 @@ pub(in crate::files) fn left_behind(dir: &Dir, name: &OsStr) -> u64 {
     if Stem::parse(bytes_of(name)).is_none() {
         return 0;
     }
-    match open(dir, name, &mut OpenOptions::new()) {
-        Ok(file) if file.try_lock().is_ok() && is_named(dir, name, &file) => allocated(&file),
+    match open_own(dir, name) {
+        Ok(file) if try_lock(&file).is_ok() && is_named(dir, name, &file) => allocated(&file),
         _ => 0,
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use crate::{
     hash::GroupHash,
     journal::{BootId, Header, Journal, MAX_JOURNAL, Record},
-    sys::files::{read_exact_at, write_all_at},
+    sys::files::{metadata, read_exact_at, set_len, sync_data, write_all_at},
 };
 
 /// The journal of a partial file. It is appended to from any thread.
@@ -43,7 +43,7 @@ impl JournalFile {
     /// # Errors
     /// The system's.
     pub(super) fn start(file: File, header: &Header) -> io::Result<Self> {
-        file.set_len(0)?;
+        set_len(&file, 0)?;
         let header_bytes = header.encode();
         write_all_at(&file, &header_bytes, 0)?;
         let end = Mark { offset: header_bytes.len() as u64, groups: 0 };
@@ -56,7 +56,7 @@ impl JournalFile {
     /// # Errors
     /// The system's.
     pub(super) fn go_on(file: File, journal: &Journal, boot: BootId) -> io::Result<Self> {
-        file.set_len(journal.keep)?;
+        set_len(&file, journal.keep)?;
         let end = Mark { offset: journal.keep, groups: journal.groups.len() as u64 };
         let (offset, groups) = journal.durable;
         let this =
@@ -96,12 +96,12 @@ impl JournalFile {
     /// The system's, of `data`. What came since the last sync may be lost then, and does not count any more.
     pub(crate) fn sync(&self, data: &File) -> io::Result<()> {
         let until = self.lock().end;
-        if let Err(error) = data.sync_data() {
+        if let Err(error) = sync_data(data) {
             self.void();
             return Err(error);
         }
         let appended = self.append_synced(&mut self.lock(), until);
-        if let Err(error) = appended.and_then(|()| self.file.sync_data()) {
+        if let Err(error) = appended.and_then(|()| sync_data(&self.file)) {
             log::debug!("a journal cannot be written: {error}");
         }
         Ok(())
@@ -113,7 +113,7 @@ impl JournalFile {
         let mut state = self.lock();
         let durable = state.durable;
         state.end = durable;
-        let cut = self.file.set_len(durable.offset);
+        let cut = set_len(&self.file, durable.offset);
         if let Err(error) = cut.and_then(|()| self.append_synced(&mut state, durable)) {
             log::debug!("a journal cannot be written: {error}");
             state.end.groups = 0;
@@ -139,7 +139,7 @@ impl JournalFile {
 
 /// Reads a journal; nothing if it is none, or too long to be one.
 pub(super) fn read(file: &File, boot: BootId) -> Option<Journal> {
-    let len = file.metadata().ok()?.len();
+    let len = metadata(file).ok()?.len();
     if len > MAX_JOURNAL {
         return None;
     }

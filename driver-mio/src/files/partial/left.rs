@@ -7,19 +7,22 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use cap_std::fs::{Dir, DirEntry, OpenOptions};
+use cap_std::fs::{Dir, DirEntry};
 use gannet_protocol::{Name, RESERVED_PREFIX};
 
 use super::{
     aside::remove,
-    claim::{is_named, open},
+    claim::is_named,
     journal_file,
     name::{Kind, Stem},
 };
 use crate::{
     files::{MAX_COUNTED, MAX_DEPTH},
     journal::Journal,
-    sys::files::{boot_id, bytes_of},
+    sys::files::{
+        boot_id, bytes_of, entries, metadata_of_entry, open_directory, open_entry, open_own,
+        try_lock,
+    },
 };
 
 /// A partial file that a transfer left, or that one is writing to.
@@ -63,10 +66,10 @@ pub(crate) enum Sweep {
 /// The system's, of the directory itself.
 pub(crate) fn look_through(root: &Dir, sweep: Sweep) -> io::Result<Vec<Left>> {
     let (mut found, mut counted) = (Vec::new(), 0u64);
-    let mut waiting = vec![(PathBuf::new(), 0, root.open_dir(".")?)];
+    let mut waiting = vec![(PathBuf::new(), 0, open_directory(root, ".".as_ref())?)];
     while let Some((path, depth, dir)) = waiting.pop() {
         let mut pairs = BTreeMap::<Stem, Pair>::new();
-        for entry in dir.entries().into_iter().flatten().flatten() {
+        for entry in entries(&dir).into_iter().flatten().flatten() {
             counted += 1;
             if counted > MAX_COUNTED {
                 return Ok(found);
@@ -78,7 +81,7 @@ pub(crate) fn look_through(root: &Dir, sweep: Sweep) -> io::Result<Vec<Left>> {
                 }
             } else if depth < MAX_DEPTH
                 && entry.file_type().is_ok_and(|kind| kind.is_dir())
-                && let Ok(dir) = entry.open_dir()
+                && let Ok(dir) = open_entry(&entry)
             {
                 waiting.push((path.join(name), depth + 1, dir));
             }
@@ -93,7 +96,7 @@ pub(crate) fn look_through(root: &Dir, sweep: Sweep) -> io::Result<Vec<Left>> {
 impl Pair {
     fn add(&mut self, kind: Kind, entry: &DirEntry) {
         self.part |= kind == Kind::Part;
-        let modified = entry.metadata().and_then(|metadata| metadata.modified());
+        let modified = metadata_of_entry(entry).and_then(|metadata| metadata.modified());
         self.modified = self.modified.max(modified.ok().map(cap_std::time::SystemTime::into_std));
     }
 
@@ -108,9 +111,9 @@ impl Pair {
             }
             return None;
         }
-        let part = open(dir, &stem.part(), &mut OpenOptions::new()).ok()?;
-        let in_use = part.try_lock().is_err();
-        let journal = open(dir, &stem.journal(), &mut OpenOptions::new()).ok();
+        let part = open_own(dir, &stem.part()).ok()?;
+        let in_use = try_lock(&part).is_err();
+        let journal = open_own(dir, &stem.journal()).ok();
         let journal = journal.and_then(|file| journal_file::read(&file, boot_id()));
         if is_due && !in_use && is_named(dir, &stem.part(), &part) {
             // First the journal, which must not outlive the file.

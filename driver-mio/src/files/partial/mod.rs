@@ -14,15 +14,9 @@ mod publish;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::BTreeMap,
-    fs::{self, File},
-    io,
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, fs::File, io, path::Path, sync::Arc};
 
-use cap_std::fs::{Dir, OpenOptions};
+use cap_std::fs::Dir;
 use gannet_protocol::{BodyLen, Hash, Name, Status};
 
 use super::{
@@ -32,7 +26,9 @@ use super::{
 };
 use crate::{
     hash::GroupHash,
-    sys::files::{bytes_of, lacks_room, reserve},
+    sys::files::{
+        bytes_of, create_own, lacks_room, metadata, metadata_at, reserve, set_len, try_lock,
+    },
 };
 
 use aside::Aside;
@@ -101,7 +97,7 @@ pub(crate) enum Base {
 /// [`Status::IsDirectory`] or [`Status::NotRegular`] if `path` is what must not be replaced; [`Status::NotFound`],
 /// [`Status::BadName`]; others of the system's.
 pub(crate) fn local_target(path: &Path) -> Result<(Root, Name), Status> {
-    match fs::metadata(path) {
+    match metadata_at(path) {
         Ok(found) => expect_regular(found.is_file(), found.is_dir())?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if bytes_of(path.as_os_str()).ends_with(b"/") {
@@ -123,11 +119,10 @@ impl Partial {
     /// Creates the file in the directory of its target, under a random name: it will not be found again.
     pub(super) fn create(dir: Dir, target: Target, len: BodyLen) -> Result<Self, Status> {
         let stem = Stem::random()?;
-        let file = claim::open(&dir, &stem.part(), OpenOptions::new().create_new(true))
-            .map_err(|error| status_of_name(&error))?;
+        let file = create_own(&dir, &stem.part()).map_err(|error| status_of_name(&error))?;
         let aside = Aside { dir, stem, target, journal: None, published: false };
         // Nobody else can have it locked but for a moment, to see whether it is in use.
-        let _ = file.try_lock();
+        let _ = try_lock(&file);
         let mut partial =
             Self { aside, file: Arc::new(file), kept: BTreeMap::new(), base: None, room: None };
         partial.make_room(len)?;
@@ -189,8 +184,8 @@ impl Partial {
 
     /// Gives back what was reserved beyond its end.
     fn give_back(&self) {
-        if let Ok(metadata) = self.file.metadata() {
-            let _ = self.file.set_len(metadata.len());
+        if let Ok(metadata) = metadata(&self.file) {
+            let _ = set_len(&self.file, metadata.len());
         }
     }
 }

@@ -6,7 +6,7 @@ use gannet_protocol::{PublicKey, RESERVED_PREFIX, Status};
 
 use crate::{
     journal::BootId,
-    sys::files::{boot_id, path_of},
+    sys::files::{boot_id, fill_random, path_of},
     trust::SecretKey,
 };
 
@@ -85,7 +85,7 @@ impl Stem {
     /// One that no one else has, nor can guess and take before us.
     pub(super) fn random() -> Result<Self, Status> {
         let mut random = [0; 16];
-        getrandom::fill(&mut random).map_err(|_| Status::Io)?;
+        fill_random(&mut random).map_err(|_| Status::Io)?;
         Ok(Self::of(random))
     }
 

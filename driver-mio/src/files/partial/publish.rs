@@ -15,11 +15,11 @@ use gannet_protocol::{FileTime, Mode, Status};
 use super::Partial;
 use crate::{
     files::status::{status_of, status_of_name},
-    sys::files::{directory_number, set_mode, set_modified, sync_directory},
+    sys::files::{
+        directory_number, metadata, set_len, set_mode, set_modified, sync_all, sync_directory,
+        syncers,
+    },
 };
-
-/// Files that are synced at a time: a file system writes the records of all that wait for it at once.
-const SYNCERS: usize = 8;
 
 /// What a file that was put in place survives.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -62,7 +62,7 @@ pub(crate) struct Whole {
 pub(crate) fn publish(files: Vec<Whole>, durability: Durability) -> Vec<Result<(), Status>> {
     let partials: Vec<_> = files.into_iter().map(prepare).collect();
     let synced = match durability {
-        Durability::Power => sync_all(&partials),
+        Durability::Power => sync_each(&partials),
         Durability::Process => partials.iter().map(|(_, prepared)| *prepared).collect(),
     };
     let place = |((mut partial, _), synced): (Prepared, Result<(), Status>)| {
@@ -82,18 +82,18 @@ type Prepared = (Partial, Result<(), Status>);
 
 fn prepare(file: Whole) -> Prepared {
     let Whole { partial, len, mode, modified } = file;
-    let prepared = set_len(&partial.file, len).map_err(|error| status_of(&error));
+    let prepared = settle_len(&partial.file, len).map_err(|error| status_of(&error));
     let _ = set_mode(&partial.file, mode);
     let _ = set_modified(&partial.file, modified);
     (partial, prepared)
 }
 
-fn set_len(file: &File, len: u64) -> io::Result<()> {
-    if file.metadata()?.len() == len { Ok(()) } else { file.set_len(len) }
+fn settle_len(file: &File, len: u64) -> io::Result<()> {
+    if metadata(file)?.len() == len { Ok(()) } else { set_len(file, len) }
 }
 
 /// Syncs files side by side.
-fn sync_all(partials: &[Prepared]) -> Vec<Result<(), Status>> {
+fn sync_each(partials: &[Prepared]) -> Vec<Result<(), Status>> {
     let results: Vec<OnceLock<Result<(), Status>>> =
         partials.iter().map(|_| OnceLock::new()).collect();
     let next = AtomicUsize::new(0);
@@ -105,7 +105,7 @@ fn sync_all(partials: &[Prepared]) -> Vec<Result<(), Status>> {
         }
     };
     thread::scope(|scope| {
-        for _ in 1..partials.len().min(SYNCERS) {
+        for _ in 1..partials.len().min(syncers()) {
             // Without another thread it takes longer.
             let _ = thread::Builder::new().name("sync".into()).spawn_scoped(scope, work);
         }
@@ -116,7 +116,7 @@ fn sync_all(partials: &[Prepared]) -> Vec<Result<(), Status>> {
 
 fn sync((partial, prepared): &Prepared) -> Result<(), Status> {
     (*prepared)?;
-    partial.file.sync_all().map_err(|error| {
+    sync_all(&partial.file).map_err(|error| {
         if let Some(journal) = partial.journal() {
             journal.void();
         }

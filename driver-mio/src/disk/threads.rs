@@ -1,4 +1,4 @@
-//! Threads for what may block on a disk.
+//! Threads that run jobs.
 
 use std::{
     any::Any,
@@ -11,29 +11,15 @@ use std::{
 
 use gannet_protocol::Status;
 
-/// Enough to keep a disk's queue filled and both cores of a small machine hashing.
-const THREADS: usize = 4;
-
-/// Most jobs that wait. Transfers keep theirs back when it is reached, so it bounds how many requests can be on
-/// their way to a disk that hangs: some MiB of them.
-const MAX_WAITING: usize = 8192;
+use super::{MAX_WAITING, Pace, THREADS};
 
 /// Called from a disk thread when results wait that nobody was told of.
 pub(crate) type Wake = Arc<dyn Fn() + Send + Sync>;
 
-/// How long a job may keep its thread.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Pace {
-    /// A read, a write, a look at a name.
-    Quick,
-    /// A sync of a whole file. One thread at least is always left for the quick.
-    Slow,
-}
-
 /// A few threads that run jobs in the order of their coming, each job giving a `T`.
 ///
 /// Dropping it forgets the jobs that wait, lets those that run end, and joins the threads.
-pub(crate) struct Disk<T> {
+pub(crate) struct Threads<T> {
     shared: Arc<Shared<T>>,
     threads: Vec<JoinHandle<()>>,
     received: VecDeque<Finished<T>>,
@@ -64,7 +50,7 @@ struct Waiting<T> {
     job: Box<dyn FnOnce() -> T + Send>,
 }
 
-impl<T: Send + 'static> Disk<T> {
+impl<T: Send + 'static> Threads<T> {
     /// Without threads so far: until [`Self::start`], jobs wait.
     pub(crate) fn new(wake: Wake) -> Self {
         let queues = Queues {
@@ -186,7 +172,7 @@ impl<T> Queues<T> {
     }
 }
 
-impl<T> Drop for Disk<T> {
+impl<T> Drop for Threads<T> {
     fn drop(&mut self) {
         let mut queues = self.shared.lock();
         queues.stopping = true;
@@ -201,9 +187,9 @@ impl<T> Drop for Disk<T> {
     }
 }
 
-impl<T> fmt::Debug for Disk<T> {
+impl<T> fmt::Debug for Threads<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Disk").field("threads", &self.threads.len()).finish_non_exhaustive()
+        f.debug_struct("Threads").field("threads", &self.threads.len()).finish_non_exhaustive()
     }
 }
 
@@ -217,14 +203,14 @@ mod tests {
     use super::*;
 
     /// Disk threads, and a channel on which their waking is heard.
-    fn disk<T: Send + 'static>() -> (Disk<T>, mpsc::Receiver<()>) {
+    fn disk<T: Send + 'static>() -> (Threads<T>, mpsc::Receiver<()>) {
         let (tell, told) = mpsc::channel();
-        let mut disk = Disk::new(Arc::new(move || tell.send(()).unwrap_or_default()));
+        let mut disk = Threads::new(Arc::new(move || tell.send(()).unwrap_or_default()));
         disk.start().unwrap();
         (disk, told)
     }
 
-    fn next<T: Send + 'static>(disk: &mut Disk<T>, told: &mpsc::Receiver<()>) -> T {
+    fn next<T: Send + 'static>(disk: &mut Threads<T>, told: &mpsc::Receiver<()>) -> T {
         loop {
             match disk.try_recv() {
                 Some(result) => return result,
@@ -300,7 +286,7 @@ mod tests {
         let (mut disk, told) = disk();
         let (release, gate) = mpsc::channel::<()>();
         let gate = Arc::new(Mutex::new(gate));
-        let submit = |disk: &mut Disk<()>| {
+        let submit = |disk: &mut Threads<()>| {
             let gate = Arc::clone(&gate);
             disk.submit(Pace::Quick, move || gate.lock().unwrap().recv().unwrap_or_default())
         };

@@ -1,0 +1,17 @@
+//! Machines with disks that fail, whose processes are killed and whose power fails: the driver's own code, between a simulated
+//! network and simulated disks, under a virtual clock.
+
+mod caller;
+mod command;
+mod disk;
+mod node;
+mod random;
+mod story;
+pub mod torture;
+mod world;
+
+pub use command::{Command, End};
+pub use disk::{Content, Disk, Fault, Faults};
+pub use random::Random;
+pub use story::Story;
+pub use world::{JobId, World};
