@@ -110,6 +110,7 @@ mod tests {
             len,
             hash: None,
             kept,
+            holes: 0,
             unchanged,
             elapsed: Duration::ZERO,
         };

@@ -99,6 +99,8 @@ pub struct Transferred {
     pub hash: Option<Hash>,
     /// Bytes of it that were there before, and did not travel.
     pub kept: u64,
+    /// Bytes of it that lie in holes of the file that was sent: they were not there before, and did not travel either.
+    pub holes: u64,
     /// Whether it was there before: of this length and time, as far as was asked.
     pub unchanged: bool,
     /// Time from the request to its being stored.

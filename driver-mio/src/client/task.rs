@@ -9,7 +9,7 @@ use gannet_protocol::{
 
 use crate::{
     files::SourceFile,
-    transfer::{Sink, Stream},
+    transfer::{Received, Sink, Stream},
 };
 
 use super::{
@@ -130,8 +130,15 @@ pub(super) enum Stage {
     Opening,
     /// That is done; the server has to allow the request.
     Opened(Opened),
-    /// The server was asked. The hash is that of a file that was sent, once all of it was read.
-    Asked { exchange: ExchangeId, hash: Option<Hash>, local: Option<Box<Local>> },
+    /// The server was asked.
+    Asked {
+        exchange: ExchangeId,
+        /// That of a file that was sent, once all of it was read.
+        hash: Option<Hash>,
+        /// Bytes of a file that is sent that lie in holes.
+        holes: u64,
+        local: Option<Box<Local>>,
+    },
 }
 
 /// What a transfer works with on this side.
@@ -195,8 +202,8 @@ impl Task {
     }
 
     /// Tells that a file was fetched.
-    pub(super) fn fetched(&self, now: Instant, len: u64, hash: Option<Hash>, kept: u64) {
-        self.transferred(now, None, (len, hash, kept), false);
+    pub(super) fn fetched(&self, now: Instant, received: Received) {
+        self.transferred(now, None, received, false);
     }
 
     /// Takes the answer that ends it without a body.
@@ -217,12 +224,16 @@ impl Task {
                 if !same {
                     return Err(Failure::Unverified);
                 }
-                self.transferred(now, Some(name), (len, hash, kept), false);
+                let holes = match self.stage {
+                    // As far as the server did not have their zeros.
+                    Stage::Asked { holes, .. } => holes.min(len.saturating_sub(kept)),
+                    _ => 0,
+                };
+                self.transferred(now, Some(name), Received { len, hash, kept, holes }, false);
                 Ok(())
             }
             (Verb::Put { how, .. }, Reply::Unchanged) if !how.fresh => {
-                let len = self.meter.total().unwrap_or(0);
-                self.transferred(now, None, (len, None, len), true);
+                self.unchanged(now, self.meter.total().unwrap_or(0));
                 Ok(())
             }
             (Verb::Get { .. }, Reply::Unchanged) => {
@@ -231,7 +242,7 @@ impl Task {
                 };
                 let len = local.unless().ok_or(Failure::Unverified)?.len;
                 local.discard();
-                self.transferred(now, None, (len, None, len), true);
+                self.unchanged(now, len);
                 Ok(())
             }
             (
@@ -257,18 +268,18 @@ impl Task {
         }
     }
 
-    fn transferred(
-        &self,
-        now: Instant,
-        name: Option<Name>,
-        (len, hash, kept): (u64, Option<Hash>, u64),
-        unchanged: bool,
-    ) {
+    /// Tells that a file was there already.
+    fn unchanged(&self, now: Instant, len: u64) {
+        self.transferred(now, None, Received { len, hash: None, kept: len, holes: 0 }, true);
+    }
+
+    fn transferred(&self, now: Instant, name: Option<Name>, received: Received, unchanged: bool) {
+        let Received { len, hash, kept, holes } = received;
         self.meter.set_total(len);
         self.meter.set_done(len);
         let elapsed: Duration = now.saturating_since(self.since);
         if let Verb::Get { report, .. } | Verb::Put { report, .. } = &self.verb {
-            tell(report, Ok(Transferred { name, len, hash, kept, unchanged, elapsed }));
+            tell(report, Ok(Transferred { name, len, hash, kept, holes, unchanged, elapsed }));
         }
     }
 

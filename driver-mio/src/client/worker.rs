@@ -209,19 +209,19 @@ impl Worker {
             Ok(asked) => {
                 let exchange = asked.exchange;
                 task.since = now;
-                let local = match (opened, asked.body) {
+                let (mut local, mut holes) = (None, 0);
+                match (opened, asked.body) {
                     (Some(Opened::Source(source)), Some(body)) => {
+                        holes = source.hollow();
                         hub.transfers.send_file(body, source, true);
-                        None
                     }
                     (Some(Opened::Stream(stream, _)), Some(body)) => {
                         hub.transfers.send_stream(body, stream);
-                        None
                     }
-                    (Some(Opened::Local(local)), _) => Some(local),
-                    _ => None,
-                };
-                task.stage = Stage::Asked { exchange, hash: None, local };
+                    (Some(Opened::Local(here)), _) => local = Some(here),
+                    _ => {}
+                }
+                task.stage = Stage::Asked { exchange, hash: None, holes, local };
                 self.jobs.note_asked(number, exchange);
             }
             Err(Misuse::NoCredit) => {
@@ -423,8 +423,8 @@ impl Role for Worker {
                     *hash = Some(read);
                 }
             }
-            Outcome::Stored { len, hash, kept } => {
-                task.fetched(now, len, hash, kept);
+            Outcome::Stored(received) => {
+                task.fetched(now, received);
                 hub.finish(exchange);
                 self.conclude(hub, exchange, number, Ok(()), Status::Io);
             }

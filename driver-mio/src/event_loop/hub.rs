@@ -189,9 +189,7 @@ impl<D: Send + 'static> Hub<D> {
                     }
                 }
                 Output::Read { body, hash } => (body, Outcome::Read(hash)),
-                Output::Stored { body, len, hash, kept } => {
-                    (body, Outcome::Stored { len, hash, kept })
-                }
+                Output::Stored { body, received } => (body, Outcome::Stored(received)),
                 Output::Collected { body, bytes } => (body, Outcome::Collected(bytes)),
                 Output::Failed { body, status } => (body, Outcome::Failed(status)),
             };

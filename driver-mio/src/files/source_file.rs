@@ -77,6 +77,11 @@ impl SourceFile {
         &self.holes
     }
 
+    /// Bytes of them.
+    pub(crate) fn hollow(&self) -> u64 {
+        self.holes.iter().map(|hole| hole.end - hole.start).sum()
+    }
+
     /// Whether it is this version, as far as that can be told without reading it.
     pub(crate) fn is_version(&self, version: Version) -> bool {
         self.len == version.len && self.meta.modified == version.modified

@@ -6,14 +6,14 @@ use std::{
 };
 
 use gannet_protocol::{
-    BodyId, CloseCode, Event, ExchangeId, Hash, Held, Instant, Name, Put, Reply, Request, Stat,
-    Status, Stored,
+    BodyId, CloseCode, Event, ExchangeId, Held, Instant, Name, Put, Reply, Request, Stat, Status,
+    Stored,
 };
 
 use crate::{
     event_loop::{self, Outcome, Role},
     files::{Keeper, Listing, Partial, Root, SourceFile},
-    transfer::Stream,
+    transfer::{Received, Stream},
     trust::{
         Invitation,
         policy::{Grant, Permitted, Store},
@@ -379,18 +379,12 @@ impl Serving {
     }
 
     /// A file was received whole.
-    fn stored(
-        &mut self,
-        hub: &mut Hub,
-        now: Instant,
-        exchange: ExchangeId,
-        (len, hash, kept): (u64, Option<Hash>, u64),
-    ) {
+    fn stored(&mut self, hub: &mut Hub, now: Instant, exchange: ExchangeId, received: Received) {
         let Some(served) = self.exchanges.get_mut(&exchange) else { return };
         if let Stage::Receiving(name) = &served.stage {
+            let Received { len, hash, kept, .. } = received;
             let stored = Stored { name: name.clone(), len, hash, kept };
-            let reply = Reply::Stored(stored);
-            self.answer(hub, now, exchange, reply, len);
+            self.answer(hub, now, exchange, Reply::Stored(stored), len);
         }
     }
 
@@ -465,9 +459,7 @@ impl Role for Serving {
         outcome: Outcome,
     ) {
         match outcome {
-            Outcome::Stored { len, hash, kept } => {
-                self.stored(hub, now, exchange, (len, hash, kept));
-            }
+            Outcome::Stored(received) => self.stored(hub, now, exchange, received),
             Outcome::Failed(status) => self.fail(hub, now, exchange, status, 0),
             // What was read has yet to arrive; a server receives nothing into memory.
             Outcome::Read(_) | Outcome::Collected(_) => {}

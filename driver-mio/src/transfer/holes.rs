@@ -58,9 +58,13 @@ impl Holes {
         self.0.is_empty()
     }
 
-    #[cfg(test)]
     pub(super) fn ranges(&self) -> &[Range<u64>] {
         &self.0
+    }
+
+    /// Bytes of all.
+    pub(super) fn bytes(&self) -> u64 {
+        self.0.iter().map(|range| range.end.saturating_sub(range.start)).sum()
     }
 }
 
@@ -179,6 +183,8 @@ mod tests {
                     prop_assert_eq!(holes.touches(&range), part.iter().any(|hole| *hole));
                 }
                 prop_assert!(holes.ranges().windows(2).all(|pair| pair[0].end < pair[1].start));
+                let bytes = model.iter().filter(|hole| **hole).count();
+                prop_assert_eq!(holes.bytes(), bytes as u64);
             }
         }
 

@@ -135,12 +135,8 @@ pub(crate) enum Output {
     Stored {
         /// Which body.
         body: BodyId,
-        /// Its length in bytes.
-        len: u64,
-        /// The BLAKE3 hash of its content; none if there were holes that nobody hashed.
-        hash: Option<Hash>,
-        /// Bytes of it that were there before.
-        kept: u64,
+        /// How it came.
+        received: Received,
     },
     /// A body that was received into memory is verified.
     Collected {
@@ -157,6 +153,19 @@ pub(crate) enum Output {
         /// Why.
         status: Status,
     },
+}
+
+/// What is told of a file that was received.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Received {
+    /// Its length in bytes.
+    pub(crate) len: u64,
+    /// The BLAKE3 hash of its content; none if there were holes that nobody hashed.
+    pub(crate) hash: Option<Hash>,
+    /// Bytes of it that were there before.
+    pub(crate) kept: u64,
+    /// Bytes of it that lie in holes, were not there before and did not come.
+    pub(crate) holes: u64,
 }
 
 impl Transfers {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Range};
 use gannet_protocol::{BLOCK_LEN, BodyId, BodyLen, End, Meta, Note, Status, Ticket, Write};
 
 use super::{
-    Output,
+    Output, Received,
     checks::Checks,
     holes::Holes,
     job::{Group, Poured, Sink, Work},
@@ -317,7 +317,8 @@ impl Pouring {
         if let Some(end) = self.end.filter(|_| self.checks.is_whole()) {
             let hash = self.checks.root();
             self.end_all(out);
-            out.tell(Output::Stored { body: self.body, len: end.len, hash, kept: 0 });
+            let received = Received { len: end.len, hash, kept: 0, holes: self.holes.bytes() };
+            out.tell(Output::Stored { body: self.body, received });
         }
     }
 

@@ -14,7 +14,7 @@ use gannet_protocol::{
 };
 
 use super::{
-    Output,
+    Output, Received,
     basing::Basing,
     buffers::{BLOCK, Buffer, Pool},
     checks::Checks,
@@ -75,16 +75,9 @@ enum State {
     Opening,
     Open(Partial),
     /// It is whole and verified, and its partial file is being put in place.
-    Publishing(Stored),
+    Publishing(Received),
     /// It is in place, or failed.
     Over,
-}
-
-/// What is told of a file that is in place.
-#[derive(Clone, Copy, Debug)]
-struct Stored {
-    len: u64,
-    hash: Option<Hash>,
 }
 
 /// The accounts that all files that are received share.
@@ -368,8 +361,8 @@ impl Receiving {
         if !matches!(self.state, State::Open(_)) || !self.punching.is_empty() {
             return;
         }
-        let stored = Stored { len: end.len, hash: self.checks.root() };
-        let publishing = State::Publishing(stored);
+        let (hash, kept, holes) = (self.checks.root(), self.kept, self.skipped());
+        let publishing = State::Publishing(Received { len: end.len, hash, kept, holes });
         if let State::Open(partial) = mem::replace(&mut self.state, publishing) {
             self.recording = None;
             let (mode, modified) = (self.meta.mode, self.meta.modified);
@@ -379,12 +372,11 @@ impl Receiving {
 
     /// Takes note that the file is in place.
     pub(super) fn on_published(&mut self, published: Result<(), Status>, out: &mut Outbox) {
-        let State::Publishing(Stored { len, hash }) = self.state else { return };
+        let State::Publishing(received) = self.state else { return };
         match published {
             Ok(()) => {
                 self.state = State::Over;
-                let (body, kept) = (self.body, self.kept);
-                out.tell(Output::Stored { body, len, hash, kept });
+                out.tell(Output::Stored { body: self.body, received });
             }
             Err(status) => self.fail(status, out),
         }

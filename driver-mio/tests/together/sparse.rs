@@ -90,6 +90,8 @@ fn a_sparse_file_costs_what_it_holds() {
         travelled(&world, |client| client.put(world.here("put"), root_as("stored")));
     for (done, cost) in [(got, cost_of_get), (put, cost_of_put)] {
         assert_eq!((done.len, done.hash, done.kept), (4 * GIB, None, 0));
+        let travelled = done.len - done.holes;
+        assert!((900_000..5 * MIB).contains(&travelled), "{travelled}");
         assert!(cost < 5 * MIB, "{cost}");
     }
     for (from, to) in [("get", "got"), ("put", "stored")] {
@@ -185,7 +187,7 @@ fn what_stood_where_a_hole_is_is_gone() {
     fs::write(world.there("file"), &old).unwrap();
     let check = How { check: true, ..How::default() };
     let done = finish(client.put_as(world.here("new"), root_as("file"), check)).unwrap();
-    assert_eq!((done.kept, done.hash), (5 * MIB, None));
+    assert_eq!((done.kept, done.holes, done.hash), (5 * MIB, 3 * MIB, None));
     assert_holds(&world.there("file"), &new);
     assert!(allocated(&world.there("file")) <= 5 * MIB + 64 * 1024);
 }

@@ -6,6 +6,7 @@ use gannet_protocol::{BodyLen, Status};
 
 use super::{Receiving, State};
 use crate::transfer::{
+    basing::Basing,
     holes::hashed_parts,
     job::{Copied, Work},
     outbox::Outbox,
@@ -83,6 +84,19 @@ impl Receiving {
         }
         self.hash_zeros(out);
         self.publish_if_whole(out);
+    }
+
+    /// Bytes of holes that neither came nor were there before.
+    pub(super) fn skipped(&self) -> u64 {
+        let BodyLen::Known(len) = self.meta.len else { return 0 };
+        let is_here = |part: &Range<u64>| {
+            let is_taken = |basing: &Basing| basing.is_taken(part.start);
+            self.checks.is_kept(part.start) || self.basing.as_ref().is_some_and(is_taken)
+        };
+        // Groups that lie in a hole altogether are never taken from what was here.
+        let parts = self.holes.ranges().iter().flat_map(|hole| hashed_parts(hole, len));
+        let here = parts.filter(is_here).map(|part| part.end.saturating_sub(part.start)).sum();
+        self.holes.bytes().saturating_sub(here)
     }
 
     /// Sees that there is room for all but the holes, which the sender tells first.

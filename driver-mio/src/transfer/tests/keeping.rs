@@ -30,7 +30,7 @@ impl Rig {
 
     fn kept(&self, of: BodyId) -> Option<u64> {
         self.outputs.iter().find_map(|output| match output {
-            Output::Stored { body, kept, .. } if *body == of => Some(*kept),
+            Output::Stored { body, received } if *body == of => Some(received.kept),
             _ => None,
         })
     }

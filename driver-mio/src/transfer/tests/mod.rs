@@ -170,7 +170,9 @@ impl Rig {
     /// Length and hash of a file that was stored.
     fn stored(&self, of: BodyId) -> Option<(u64, Hash)> {
         self.outputs.iter().find_map(|output| match output {
-            Output::Stored { body, len, hash, .. } if *body == of => Some((*len, (*hash)?)),
+            Output::Stored { body, received } if *body == of => {
+                Some((received.len, received.hash?))
+            }
             _ => None,
         })
     }
