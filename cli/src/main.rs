@@ -27,6 +27,7 @@ mod server;
 mod session;
 mod settings;
 mod standard;
+mod stored;
 mod summary;
 mod telling;
 mod terminal;

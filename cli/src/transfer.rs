@@ -23,7 +23,7 @@ use crate::{
     outcome::Outcome,
     progress::Bar,
     session::{Session, TICK},
-    standard,
+    standard, stored,
     summary::{Kept, Moved, Total},
     telling::Telling,
 };
@@ -75,7 +75,7 @@ pub(crate) fn put(
     let planned = planned.into_iter().zip(files).map(|(each, file)| {
         each.map(|(from, to)| match file == Path::new(STREAM) {
             true => Transfer::Read { to, how },
-            false => Transfer::Put { file: file.clone(), from, to, how },
+            false => Transfer::Put { file: file.clone(), from, to, how, again: false },
         })
     });
     Running::new(session, telling, planned.collect()).finish()
@@ -94,6 +94,8 @@ enum Transfer {
         from: PathBuf,
         to: Destination,
         how: How,
+        /// It was begun before, and may have been done.
+        again: bool,
     },
     /// A get to standard output.
     Print {
@@ -137,7 +139,18 @@ impl Transfer {
         {
             *how = How { fresh: false, check: true, ..*how };
         }
+        if let Self::Put { again, .. } = &mut self {
+            *again = true;
+        }
         self
+    }
+
+    /// What it did before it was begun anew, if this failure of it means that.
+    fn done_before(&self, session: &Session, failure: &Failure) -> Option<Transferred> {
+        match self {
+            Self::Put { from, to, again: true, .. } => stored::before(session, failure, from, to),
+            _ => None,
+        }
     }
 
     /// What the user calls it.
@@ -305,12 +318,7 @@ impl<'a> Running<'a> {
         for (place, transfer, mut job) in std::mem::take(&mut self.running) {
             match job.wait_timeout(patience) {
                 None => self.running.push((place, transfer, job)),
-                Some(Ok(done)) => {
-                    self.total.add(&done);
-                    let words = transfer.summary(&done, self.telling.console.columns());
-                    let describe = |object| transfer.describe(object, &done);
-                    self.bar.suspend(|| self.telling.done(words, describe))?;
-                }
+                Some(Ok(done)) => self.succeed(&transfer, done)?,
                 Some(Err(Failure::Lost(lost)))
                     if transfer.can_begin_anew() && self.session.may_come_back(&lost) =>
                 {
@@ -319,14 +327,29 @@ impl<'a> Running<'a> {
                 }
                 // Whoever reads standard output has what they want.
                 Some(Err(Failure::Unwanted)) => {}
-                Some(Err(failure)) => {
-                    let error = self.session.error(transfer.action(), failure);
-                    self.fail(place, &error);
-                }
+                Some(Err(failure)) => match transfer.done_before(self.session, &failure) {
+                    Some(done) => self.succeed(&transfer, done)?,
+                    None => {
+                        let error = self.session.error(transfer.action(), failure);
+                        self.fail(place, &error);
+                    }
+                },
             }
             patience = Duration::ZERO;
         }
         Ok(())
+    }
+
+    fn succeed(&mut self, transfer: &Transfer, mut done: Transferred) -> Result<(), Error> {
+        self.total.add(&done);
+        if let Transfer::Put { to, .. } = transfer
+            && self.telling.is_json()
+        {
+            done.name.get_or_insert_with(|| stored::name(self.session, to));
+        }
+        let words = transfer.summary(&done, self.telling.console.columns());
+        let describe = |object| transfer.describe(object, &done);
+        self.bar.suspend(|| self.telling.done(words, describe))
     }
 
     fn fail(&mut self, place: usize, error: &Error) {

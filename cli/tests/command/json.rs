@@ -48,6 +48,21 @@ fn a_get_and_a_put_tell_bytes_seconds_and_the_hash() {
 }
 
 #[test]
+fn an_unchanged_put_has_the_name_under_which_the_file_is_stored() {
+    let (server, here) = (Server::start(), Here::new());
+    here.write("ours", "content");
+    fs::create_dir(server.root().join("d")).unwrap();
+    for (to, name) in [("d/", "d/ours"), ("d", "d/ours"), ("d/new", "d/new"), (".", "ours")] {
+        for unchanged in [false, true] {
+            let put = ["put", "--json", &server.target(), "ours", "--to", to];
+            let told = object(&here.run(put).ended_with(0));
+            let unchanged = unchanged || (to, name) == ("d", "d/ours");
+            assert_eq!((&told["name"], &told["unchanged"]), (&json!(name), &json!(unchanged)));
+        }
+    }
+}
+
+#[test]
 fn a_failure_is_an_object_with_its_file_and_exit_status() {
     let (server, here) = (Server::start(), Here::new());
     server.write("a", "a");
