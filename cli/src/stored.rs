@@ -27,11 +27,12 @@ pub(crate) fn before(
     let is_same = stat.kind == EntryKind::File
         && stat.len == len
         && stat.modified == file_time(ours.modified().ok()?);
-    is_same.then(|| Transferred {
+    is_same.then_some(Transferred {
         name: Some(name),
         len,
         hash: None,
         kept: len,
+        holes: 0,
         unchanged: true,
         elapsed: std::time::Duration::ZERO,
     })

@@ -24,7 +24,7 @@ use crate::{
     progress::Bar,
     session::{Session, TICK},
     standard, stored,
-    summary::{Kept, Moved, Total},
+    summary::{Moved, Spared, Total},
     telling::Telling,
 };
 
@@ -180,11 +180,11 @@ impl Transfer {
         if done.unchanged {
             return format!("unchanged {}: {}", self.label(), format_size(done.len));
         }
-        let moved = Moved { bytes: done.len.saturating_sub(done.kept), elapsed: done.elapsed };
-        let kept = Kept(done.kept);
+        let moved = Moved { bytes: done.travelled(), elapsed: done.elapsed };
+        let spared = Spared::of(done);
         let label = self.label();
         let line = |verified: &str| {
-            format!("{verb} {label}{renamed}: {moved}{kept}, BLAKE3 verified{verified}")
+            format!("{verb} {label}{renamed}: {moved}{spared}, BLAKE3 verified{verified}")
         };
         let Some(hash) = done.hash.as_ref().map(|hash| hex(hash)) else { return line("") };
         let whole = line(&format!(" ({hash})"));
@@ -210,6 +210,7 @@ impl Transfer {
             }
         };
         let object = object.with("bytes", done.len).with("kept", done.kept);
+        let object = object.with("holes", done.holes);
         let object = object.with("unchanged", done.unchanged).with_seconds(done.elapsed);
         object.with_some("blake3", done.hash.as_ref().map(|hash| hex(hash)))
     }

@@ -43,7 +43,7 @@ fn a_file_that_is_there_already_is_told_as_unchanged() {
         assert_eq!(
             json!(again),
             json!({"verb": line[0], "status": "done", "name": told, "path": told,
-                   "bytes": 3_000_000, "kept": 3_000_000, "unchanged": true})
+                   "bytes": 3_000_000, "kept": 3_000_000, "holes": 0, "unchanged": true})
         );
     }
 }

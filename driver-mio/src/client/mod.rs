@@ -107,6 +107,14 @@ pub struct Transferred {
     pub elapsed: Duration,
 }
 
+impl Transferred {
+    /// Bytes of it that travelled, each counted once.
+    #[must_use]
+    pub const fn travelled(&self) -> u64 {
+        self.len.saturating_sub(self.kept).saturating_sub(self.holes)
+    }
+}
+
 impl Client {
     /// Connects to the first address of `host` that answers. They are tried one after the other: the next one as soon as
     /// the host says that nothing listens at this one, or after 3 s.
