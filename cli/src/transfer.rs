@@ -177,16 +177,18 @@ impl Transfer {
             }
         };
         let renamed = renamed.map(|name| format!(" as {name}")).unwrap_or_default();
-        if done.unchanged {
-            return format!("unchanged {}: {}", self.label(), format_size(done.len));
-        }
-        let moved = Moved { bytes: done.travelled(), elapsed: done.elapsed };
-        let spared = Spared::of(done);
         let label = self.label();
-        let line = |verified: &str| {
-            format!("{verb} {label}{renamed}: {moved}{spared}, BLAKE3 verified{verified}")
+        let said = if done.unchanged {
+            format!("unchanged {label}: {}", format_size(done.len))
+        } else {
+            let moved = Moved { bytes: done.travelled(), elapsed: done.elapsed };
+            format!("{verb} {label}{renamed}: {moved}{}", Spared::of(done))
         };
-        let Some(hash) = done.hash.as_ref().map(|hash| hex(hash)) else { return line("") };
+        let line = |hash: &str| format!("{said}, BLAKE3 verified{hash}");
+        let Some(hash) = done.hash.as_ref().map(|hash| hex(hash)) else {
+            // What is unchanged by its size and time was not read.
+            return if done.unchanged { said } else { line("") };
+        };
         let whole = line(&format!(" ({hash})"));
         match hash.split_at_checked(SHORT_HASH) {
             Some((short, _)) if columns.is_some_and(|most| whole.chars().count() > most) => {

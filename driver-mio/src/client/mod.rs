@@ -95,7 +95,8 @@ pub struct Transferred {
     /// Its length in bytes.
     pub len: u64,
     /// The BLAKE3 hash of its content; none if it was unchanged, and so not read, or has holes, which neither side
-    /// read.
+    /// read. If content is compared ([`How::check`]) it is told in both cases, but for holes of more than 256 GiB, and those of
+    /// a file that was put and is unchanged.
     pub hash: Option<Hash>,
     /// Bytes of it that were there before, and did not travel.
     pub kept: u64,

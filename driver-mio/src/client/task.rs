@@ -203,7 +203,7 @@ impl Task {
 
     /// Tells that a file was fetched.
     pub(super) fn fetched(&self, now: Instant, received: Received) {
-        self.transferred(now, None, received, false);
+        self.transferred(now, None, received);
     }
 
     /// Takes the answer that ends it without a body.
@@ -216,7 +216,7 @@ impl Task {
                 // Without all of it being read there is nothing to compare: each group was.
                 let same = match (&self.stage, hash) {
                     (Stage::Asked { hash: Some(sent), .. }, Some(hash)) => *sent == hash,
-                    (Stage::Asked { hash: None, .. }, Some(_)) => kept > 0,
+                    (Stage::Asked { hash: None, holes, .. }, Some(_)) => kept > 0 || *holes > 0,
                     // There are holes that neither hashed.
                     (Stage::Asked { hash: None, .. }, None) => true,
                     _ => false,
@@ -229,11 +229,17 @@ impl Task {
                     Stage::Asked { holes, .. } => holes.min(len.saturating_sub(kept)),
                     _ => 0,
                 };
-                self.transferred(now, Some(name), Received { len, hash, kept, holes }, false);
+                let received = Received { len, hash, kept, holes, unchanged: false };
+                self.transferred(now, Some(name), received);
                 Ok(())
             }
             (Verb::Put { how, .. }, Reply::Unchanged) if !how.fresh => {
-                self.unchanged(now, self.meter.total().unwrap_or(0));
+                let hash = match self.stage {
+                    // It is that of what is there only if the server has compared it.
+                    Stage::Asked { hash, .. } if how.check => hash,
+                    _ => None,
+                };
+                self.unchanged(now, self.meter.total().unwrap_or(0), hash);
                 Ok(())
             }
             (Verb::Get { .. }, Reply::Unchanged) => {
@@ -242,7 +248,7 @@ impl Task {
                 };
                 let len = local.unless().ok_or(Failure::Unverified)?.len;
                 local.discard();
-                self.unchanged(now, len);
+                self.unchanged(now, len, None);
                 Ok(())
             }
             (
@@ -269,12 +275,13 @@ impl Task {
     }
 
     /// Tells that a file was there already.
-    fn unchanged(&self, now: Instant, len: u64) {
-        self.transferred(now, None, Received { len, hash: None, kept: len, holes: 0 }, true);
+    fn unchanged(&self, now: Instant, len: u64, hash: Option<Hash>) {
+        let received = Received { len, hash, kept: len, holes: 0, unchanged: true };
+        self.transferred(now, None, received);
     }
 
-    fn transferred(&self, now: Instant, name: Option<Name>, received: Received, unchanged: bool) {
-        let Received { len, hash, kept, holes } = received;
+    fn transferred(&self, now: Instant, name: Option<Name>, received: Received) {
+        let Received { len, hash, kept, holes, unchanged } = received;
         self.meter.set_total(len);
         self.meter.set_done(len);
         let elapsed: Duration = now.saturating_since(self.since);

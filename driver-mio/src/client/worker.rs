@@ -247,7 +247,7 @@ impl Worker {
         let Some(number) = self.jobs.number(exchange) else { return };
         let Some(task) = self.jobs.get_mut(number) else { return };
         match (&mut task.verb, reply, hub.body(exchange)) {
-            (Verb::Get { to, .. }, Reply::Meta(meta), Some(body)) => {
+            (Verb::Get { to, how, .. }, Reply::Meta(meta), Some(body)) => {
                 if let BodyLen::Known(len) = meta.len {
                     task.meter.set_total(len);
                 }
@@ -258,6 +258,9 @@ impl Worker {
                     return;
                 }
                 hub.transfers.receive_file(body, &meta);
+                if how.check {
+                    hub.transfers.want_hash(body);
+                }
                 let Some(local) = task.take_local() else { return };
                 let job = move || Answer::Partial(exchange, local.begin(&meta));
                 if let Err(status) = hub.submit(job) {

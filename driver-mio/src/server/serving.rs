@@ -109,6 +109,9 @@ impl Serving {
         if let (Request::Put(put), Some(body)) = (&request, hub.body(exchange)) {
             // Its bytes may come before the disk has said where to.
             hub.transfers.receive_file(body, &put.meta);
+            if put.how.check {
+                hub.transfers.want_hash(body);
+            }
         }
         let is_exit = matches!(request, Request::Exit { .. });
         self.exchanges.insert(exchange, Served::new(who, request, Some(grant), now));
@@ -382,7 +385,10 @@ impl Serving {
     fn stored(&mut self, hub: &mut Hub, now: Instant, exchange: ExchangeId, received: Received) {
         let Some(served) = self.exchanges.get_mut(&exchange) else { return };
         if let Stage::Receiving(name) = &served.stage {
-            let Received { len, hash, kept, .. } = received;
+            let Received { len, hash, kept, unchanged, .. } = received;
+            if unchanged {
+                return self.answer(hub, now, exchange, Reply::Unchanged, 0);
+            }
             let stored = Stored { name: name.clone(), len, hash, kept };
             self.answer(hub, now, exchange, Reply::Stored(stored), len);
         }

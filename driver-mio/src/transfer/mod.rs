@@ -18,6 +18,7 @@ mod stage;
 mod streaming;
 #[cfg(test)]
 mod tests;
+mod twin;
 
 use std::ops::Range;
 
@@ -166,6 +167,8 @@ pub(crate) struct Received {
     pub(crate) kept: u64,
     /// Bytes of it that lie in holes, were not there before and did not come.
     pub(crate) holes: u64,
+    /// Whether it stood there before: the very same, of this length and time.
+    pub(crate) unchanged: bool,
 }
 
 impl Transfers {
@@ -218,6 +221,12 @@ impl Transfers {
     /// Starts to receive a file. Writes are taken at once, and go to memory until [`Self::open`].
     pub(crate) fn receive_file(&mut self, body: BodyId, meta: &Meta) {
         self.receivers.add(body, meta);
+    }
+
+    /// Has the hash of a file that is received be told even if it has holes, unless they are so large that it would take
+    /// too long; what stands where it goes is left then if it is the very same file.
+    pub(crate) fn want_hash(&mut self, body: BodyId) {
+        self.receivers.want_hash(body);
     }
 
     /// Tells where the file that is received goes, or why it cannot be written.

@@ -317,7 +317,8 @@ impl Pouring {
         if let Some(end) = self.end.filter(|_| self.checks.is_whole()) {
             let hash = self.checks.root();
             self.end_all(out);
-            let received = Received { len: end.len, hash, kept: 0, holes: self.holes.bytes() };
+            let (len, holes) = (end.len, self.holes.bytes());
+            let received = Received { len, hash, kept: 0, holes, unchanged: false };
             out.tell(Output::Stored { body: self.body, received });
         }
     }

@@ -65,6 +65,8 @@ pub(super) struct Receiving {
     /// Groups that have to come again once that is done.
     again_then: Vec<u64>,
     zeros: Zeros,
+    /// Whether groups that lie in holes altogether are hashed, too.
+    hashing: Hashing,
     /// Whether the sender has begun to say what groups hash to: it has told of its holes before.
     has_begun: bool,
 }
@@ -78,6 +80,14 @@ enum State {
     Publishing(Received),
     /// It is in place, or failed.
     Over,
+}
+
+/// Whether groups that lie in holes altogether are hashed, too: nobody needs that but to tell the hash of the whole.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Hashing {
+    Unwanted,
+    Wanted,
+    Begun,
 }
 
 /// The accounts that all files that are received share.
@@ -112,8 +122,14 @@ impl Receiving {
             punching: Holes::default(),
             again_then: Vec::new(),
             zeros: Zeros::default(),
+            hashing: Hashing::Unwanted,
             has_begun: false,
         }
+    }
+
+    /// The hash of all of it is wanted.
+    pub(super) fn want_hash(&mut self) {
+        self.hashing = Hashing::Wanted;
     }
 
     /// Bytes that came, or were there before.
@@ -222,7 +238,7 @@ impl Receiving {
         self.state = State::Open(partial);
         self.make_room(out);
         mem::take(&mut self.unpunched).into_iter().for_each(|hole| self.punch(hole, out));
-        if let Some(basing) = &self.basing {
+        if let Some(basing) = &mut self.basing {
             basing.begin(self.body, out);
             basing.groups().for_each(|index| self.take_from_base(index, out));
         }
@@ -357,12 +373,17 @@ impl Receiving {
     }
 
     fn publish_if_whole(&mut self, out: &mut Outbox) {
-        let Some(end) = self.end.filter(|_| self.checks.is_whole()) else { return };
+        let Some(end) = self.end else { return };
         if !matches!(self.state, State::Open(_)) || !self.punching.is_empty() {
             return;
         }
+        let is_settled = self.has_hashed_holes(out) && self.may_replace(end.len, out);
+        if !is_settled || !self.checks.is_whole() {
+            return;
+        }
         let (hash, kept, holes) = (self.checks.root(), self.kept, self.skipped());
-        let publishing = State::Publishing(Received { len: end.len, hash, kept, holes });
+        let received = Received { len: end.len, hash, kept, holes, unchanged: false };
+        let publishing = State::Publishing(received);
         if let State::Open(partial) = mem::replace(&mut self.state, publishing) {
             self.recording = None;
             let (mode, modified) = (self.meta.mode, self.meta.modified);

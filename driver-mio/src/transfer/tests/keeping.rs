@@ -1,12 +1,14 @@
 //! Files that are gone on with, and what is written down for that.
 
-use std::time::Duration;
+use std::{os::unix::fs::MetadataExt as _, time::Duration};
 
 use super::{
     receiving::{Chunk, known},
     *,
 };
-use crate::files::{Durability, Keeper, Partial, Which};
+use crate::{
+    files::{Durability, Keeper, Partial, Which},
+};
 
 const LEN: usize = (5 << 20) + 77;
 
@@ -241,6 +243,47 @@ fn what_was_kept_comes_again_if_the_sender_says_otherwise() {
         assert_eq!(rig.kept(body(2)), Some(1 << 20));
         let rig = rig.finish([body(1), body(2)]);
         assert!(fs::read(rig.path("file")).unwrap() == content);
+    }
+}
+
+/// Nothing is copied before it is known to be another one.
+#[test]
+fn a_file_of_the_same_length_and_time_is_left_if_its_content_is_the_same() {
+    let old = content(LEN, 1);
+    let mut new = old.clone();
+    new[(3 << 20) + 5] ^= 1;
+    for (sent, is_early) in [(&old, true), (&old, false), (&new, true), (&new, false)] {
+        let meta = meta(known(sent));
+        let mut rig = Rig::new(&Limits::default(), 1);
+        fs::write(rig.path("file"), &old).unwrap();
+        let modified = std::time::UNIX_EPOCH + Duration::new(5, 5);
+        let file = fs::File::options().write(true).open(rig.path("file")).unwrap();
+        file.set_modified(modified).unwrap();
+        let before = fs::metadata(rig.path("file")).unwrap();
+        rig.transfers.receive_file(body(1), &meta);
+        rig.transfers.want_hash(body(1));
+        if is_early {
+            rig.note_all(body(1), sent, known(sent));
+        }
+        let partial = rig.begin(&meta);
+        rig.transfers.open(rig.now, body(1), Ok(partial));
+        rig.run_all();
+        if !is_early {
+            rig.note_all(body(1), sent, known(sent));
+            rig.run_all();
+        }
+        let is_same = sent == &old;
+        let same: &[u64] = if is_same { &[0, 1, 2, 3, 4, 5] } else { &[0, 1, 2, 4, 5] };
+        assert_eq!(rig.taken(body(1)), same);
+        rig.write_groups(body(1), sent, if is_same { &[] } else { &[3] });
+        rig.run_all();
+        assert_eq!(rig.stored(body(1)), Some((LEN as u64, hash_of(sent))));
+        assert_eq!(rig.kept(body(1)), Some(if is_same { LEN } else { LEN - (1 << 20) } as u64));
+        let rig = rig.finish([body(1)]);
+        assert_eq!(rig.files(), 1);
+        assert!(fs::read(rig.path("file")).unwrap() == *sent);
+        let after = fs::metadata(rig.path("file")).unwrap();
+        assert_eq!(before.ino() == after.ino(), is_same);
     }
 }
 
