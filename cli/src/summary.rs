@@ -76,7 +76,7 @@ pub(crate) struct Total {
     /// Files that were there before as a whole.
     unchanged: usize,
     /// Bytes of the others that travelled, and those that did not.
-    moved: u64,
+    pub(crate) moved: u64,
     spared: Spared,
 }
 

@@ -21,7 +21,7 @@ use crate::{
     json::{Object, hex},
     names::{self, Shown},
     outcome::Outcome,
-    progress::Bar,
+    progress::{Bar, SoFar},
     session::{Session, TICK},
     standard, stored,
     summary::{Moved, Spared, Total},
@@ -288,6 +288,7 @@ impl<'a> Running<'a> {
     /// Connects again, and queues what ended with the connection; if that is no use they fail, and what waits with them.
     fn begin_anew(&mut self, lost: Lost) -> Result<(), Error> {
         let reconnected = self.bar.suspend(|| self.session.reconnect(lost));
+        self.bar.restart();
         self.stranded.sort_unstable_by_key(|(place, _)| Reverse(*place));
         for (place, transfer) in std::mem::take(&mut self.stranded) {
             match reconnected {
@@ -363,13 +364,11 @@ impl<'a> Running<'a> {
     }
 
     fn show(&mut self) {
-        let (mut done, mut total) = (self.total.bytes, Some(self.total.bytes));
-        for (_, _, job) in &self.running {
-            let progress = job.progress();
-            done = done.saturating_add(progress.done);
-            total = total.and_then(|sum| sum.checked_add(progress.total?));
+        let mut so_far = SoFar::after(self.total.bytes, self.total.moved);
+        self.running.iter().for_each(|(_, _, job)| so_far.add(job.progress()));
+        if !self.waiting.is_empty() {
+            so_far.expect_more();
         }
-        let all_known = self.waiting.is_empty();
-        self.bar.update(done, total.filter(|_| all_known));
+        self.bar.update(&so_far);
     }
 }

@@ -43,7 +43,7 @@ use task::{Origin, Place, Task, Verb};
 use worker::Worker;
 
 pub use failure::{ConnectError, Failure, Lost};
-pub use job::{Job, Progress};
+pub use job::{Job, Progress, Syncing};
 
 /// How to connect.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use gannet_protocol::{
 
 use crate::{
     files::SourceFile,
-    transfer::{Received, Sink, Stream},
+    transfer::{Progress, Received, Sink, Stream},
 };
 
 use super::{
@@ -283,7 +283,8 @@ impl Task {
     fn transferred(&self, now: Instant, name: Option<Name>, received: Received) {
         let Received { len, hash, kept, holes, unchanged } = received;
         self.meter.set_total(len);
-        self.meter.set_done(len);
+        let travelled = len.saturating_sub(kept).saturating_sub(holes);
+        self.meter.set(Progress { done: len, travelled, unsynced: None }, false);
         let elapsed: Duration = now.saturating_since(self.since);
         if let Verb::Get { report, .. } | Verb::Put { report, .. } = &self.verb {
             tell(report, Ok(Transferred { name, len, hash, kept, holes, unchanged, elapsed }));

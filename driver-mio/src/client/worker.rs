@@ -357,8 +357,9 @@ impl Worker {
 
     fn update_meters(&self, hub: &Hub) {
         for task in self.jobs.iter() {
-            if let Some(bytes) = task.exchange().and_then(|exchange| hub.progress(exchange)) {
-                task.meter.set_done(bytes);
+            if let Some(progress) = task.exchange().and_then(|exchange| hub.progress(exchange)) {
+                let is_put = matches!(task.verb, Verb::Put { .. });
+                task.meter.set(progress, is_put);
             }
         }
     }

@@ -10,7 +10,7 @@ use gannet_protocol::{
 use crate::{
     disk::{Disk, Pace},
     event_loop::Outcome,
-    transfer::{self, Output, Transfers},
+    transfer::{self, Output, Progress, Transfers},
 };
 
 /// What a role works with. `D` is what its jobs on the disk's threads give.
@@ -107,8 +107,8 @@ impl<D: Send + 'static> Hub<D> {
         self.bodies.get(&exchange).copied()
     }
 
-    /// Bytes of the exchange's body that are at the other side, or that arrived.
-    pub(crate) fn progress(&self, exchange: ExchangeId) -> Option<u64> {
+    /// How far the exchange's body is.
+    pub(crate) fn progress(&self, exchange: ExchangeId) -> Option<Progress> {
         self.transfers.progress(self.body(exchange)?)
     }
 

@@ -344,7 +344,7 @@ impl Serving {
                 (Ending::Lost, Stage::Answered(_)) => Ending::Done,
                 (ending, _) => ending,
             };
-            served.log(now, hub.progress(exchange), ending);
+            served.log(now, hub.progress(exchange).map(|progress| progress.done), ending);
             self.peers.end(exchange);
         }
     }

@@ -156,6 +156,24 @@ pub(crate) enum Output {
     },
 }
 
+/// How far a body is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Progress {
+    /// Bytes that were released, if it is sent, or that are here, if it is received.
+    pub(crate) done: u64,
+    /// Those of them that did travel.
+    pub(crate) travelled: u64,
+    /// Of a file that is received and all here: its bytes that may have to be synced yet.
+    pub(crate) unsynced: Option<u64>,
+}
+
+impl Progress {
+    /// Of what travels as a whole.
+    const fn of_all(done: u64) -> Self {
+        Self { done, travelled: done, unsynced: None }
+    }
+}
+
 /// What is told of a file that was received.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Received {
@@ -268,8 +286,8 @@ impl Transfers {
         }
     }
 
-    /// Bytes of a body that were released, if it is sent, or that arrived, if it is received.
-    pub(crate) fn progress(&self, body: BodyId) -> Option<u64> {
+    /// How far a body is.
+    pub(crate) fn progress(&self, body: BodyId) -> Option<Progress> {
         let sent = self.senders.progress(body).or_else(|| self.streams.progress(body));
         let received = || self.receivers.progress(body).or_else(|| self.collectors.progress(body));
         sent.or_else(received).or_else(|| self.pourings.progress(body))

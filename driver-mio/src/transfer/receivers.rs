@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use gannet_protocol::{BodyId, Instant, Meta, Note, Status, Write};
 
 use super::{
-    Limits,
+    Limits, Progress,
     buffers::{Buffer, Pool},
     job::{Outcome, Published},
     outbox::Outbox,
@@ -51,7 +51,7 @@ impl Receivers {
         }
     }
 
-    pub(super) fn progress(&self, body: BodyId) -> Option<u64> {
+    pub(super) fn progress(&self, body: BodyId) -> Option<Progress> {
         self.receiving.get(&body).map(Receiving::progress)
     }
 

@@ -14,7 +14,7 @@ use gannet_protocol::{
 };
 
 use super::{
-    Output, Received,
+    Output, Progress, Received,
     basing::Basing,
     buffers::{BLOCK, Buffer, Pool},
     checks::Checks,
@@ -69,6 +69,8 @@ pub(super) struct Receiving {
     hashing: Hashing,
     /// Whether the sender has begun to say what groups hash to: it has told of its holes before.
     has_begun: bool,
+    /// Whether nothing is missing but for a sync to end.
+    is_whole: bool,
 }
 
 #[derive(Debug)]
@@ -76,8 +78,8 @@ enum State {
     /// Its partial file is being created.
     Opening,
     Open(Partial),
-    /// It is whole and verified, and its partial file is being put in place.
-    Publishing(Received),
+    /// It is whole and verified, and its partial file is being put in place; so many of its bytes may have to be synced.
+    Publishing(Received, u64),
     /// It is in place, or failed.
     Over,
 }
@@ -124,6 +126,7 @@ impl Receiving {
             zeros: Zeros::default(),
             hashing: Hashing::Unwanted,
             has_begun: false,
+            is_whole: false,
         }
     }
 
@@ -132,14 +135,26 @@ impl Receiving {
         self.hashing = Hashing::Wanted;
     }
 
-    /// Bytes that came, or were there before.
-    pub(super) fn progress(&self) -> u64 {
+    /// How far it is.
+    pub(super) fn progress(&self) -> Progress {
         let all = self.arrived.saturating_add(self.kept);
-        match self.meta.len {
+        let done = match self.meta.len {
             // Some may have come before it was known that they are here.
             BodyLen::Known(len) => all.min(len),
             BodyLen::Open => all,
-        }
+        };
+        let unsynced = match self.state {
+            State::Publishing(_, left) => Some(left),
+            _ => self.unsynced().filter(|_| self.is_whole),
+        };
+        // The last group is shorter than it is counted.
+        let unsynced = unsynced.map(|left| left.min(done));
+        Progress { done, travelled: self.arrived.saturating_sub(self.hollow), unsynced }
+    }
+
+    /// Verified bytes that are not known to be durable.
+    fn unsynced(&self) -> Option<u64> {
+        self.recording.as_ref().map(Recording::left)
     }
 
     /// Whether the bytes at `offset` were there before, or are a hole's, and have to stay.
@@ -381,9 +396,14 @@ impl Receiving {
         if !is_settled || !self.checks.is_whole() {
             return;
         }
+        // The system tells only once that a sync has failed: not to two that run side by side.
+        if self.recording.as_ref().is_some_and(Recording::is_syncing) {
+            self.is_whole = true;
+            return;
+        }
         let (hash, kept, holes) = (self.checks.root(), self.kept, self.skipped());
         let received = Received { len: end.len, hash, kept, holes, unchanged: false };
-        let publishing = State::Publishing(received);
+        let publishing = State::Publishing(received, self.unsynced().unwrap_or(end.len));
         if let State::Open(partial) = mem::replace(&mut self.state, publishing) {
             self.recording = None;
             let (mode, modified) = (self.meta.mode, self.meta.modified);
@@ -393,7 +413,7 @@ impl Receiving {
 
     /// Takes note that the file is in place.
     pub(super) fn on_published(&mut self, published: Result<(), Status>, out: &mut Outbox) {
-        let State::Publishing(received) = self.state else { return };
+        let State::Publishing(received, _) = self.state else { return };
         match published {
             Ok(()) => {
                 self.state = State::Over;

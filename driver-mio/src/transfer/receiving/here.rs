@@ -194,5 +194,6 @@ impl Receiving {
             recording.take();
             self.fail(status, out);
         }
+        self.publish_if_whole(out);
     }
 }

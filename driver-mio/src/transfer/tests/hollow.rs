@@ -212,7 +212,7 @@ fn holes_before_the_file_is_open_are_punched_then() {
     rig.open(body(1), "file", BodyLen::Known(len));
     rig.run_all();
     assert!(rig.is_stored_without_hash(len));
-    assert_eq!(rig.transfers.progress(body(1)), Some(len));
+    assert_eq!(rig.progress(body(1)), Some((len, 0)));
     assert!(fs::read(rig.path("file")).unwrap() == vec![0; 3 * BLOCK]);
     rig.finish([body(1)]);
 }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     files::{Durability, Keeper, Partial, Which},
+    transfer::job::{Done, Outcome},
 };
 
 const LEN: usize = (5 << 20) + 77;
@@ -62,13 +63,13 @@ fn what_was_verified_does_not_travel_again() {
     assert_eq!(rig.files(), 2);
 
     assert_eq!(rig.receive_on(body(2), &meta), [0, 2], "of 4 and 5 nobody said what they are");
-    assert_eq!(rig.transfers.progress(body(2)), Some(2 << 20));
+    assert_eq!(rig.progress(body(2)), Some((2 << 20, 0)));
     rig.write_groups(body(2), &content, &[1, 3, 4, 5]);
     rig.note_all(body(2), &content, known(&content));
     rig.run_all();
     assert_eq!(rig.stored(body(2)), Some((LEN as u64, hash_of(&content))));
     assert_eq!(rig.kept(body(2)), Some(2 << 20));
-    assert_eq!(rig.transfers.progress(body(2)), Some(LEN as u64));
+    assert_eq!(rig.progress(body(2)), Some((LEN as u64, LEN as u64 - (2 << 20))));
     let rig = rig.finish([body(1), body(2)]);
     assert_eq!(rig.files(), 1);
     assert!(fs::read(rig.path("file")).unwrap() == content);
@@ -182,6 +183,38 @@ fn what_is_written_is_synced_now_and_then() {
         rig.transfers.forget(body(1));
         rig.run_all();
         assert_eq!(rig.begin(&meta).kept().len(), 4);
+        rig.finish([body(1)]);
+    }
+}
+
+/// A system tells of a failed sync once: whoever syncs beside hears nothing of it.
+#[test]
+fn a_file_is_not_put_in_place_while_a_sync_is_under_way() {
+    let content = content(LEN, 1);
+    let meta = meta(known(&content));
+    for synced in [Ok(()), Err(Status::Io)] {
+        let mut rig = Rig::new(&Limits::default(), 1);
+        rig.receive_on(body(1), &meta);
+        rig.note_all(body(1), &content, known(&content));
+        rig.now = rig.now + Duration::from_secs(3);
+        rig.write_groups(body(1), &content, &[0, 1]);
+        rig.run_some(|job| !format!("{job:?}").contains("Sync {"));
+        assert_eq!(rig.syncs(), 1);
+        rig.write_groups(body(1), &content, &[2, 3, 4, 5]);
+        rig.run_some(|job| !format!("{job:?}").contains("Sync {"));
+        let unsynced = |rig: &Rig| rig.transfers.progress(body(1)).and_then(|all| all.unsynced);
+        let jobs = format!("{:?}", rig.jobs);
+        assert!(rig.jobs.len() == 1 && rig.stored(body(1)).is_none(), "{jobs}");
+        assert_eq!(unsynced(&rig), Some(LEN as u64));
+        drop(rig.jobs.pop());
+        let done = Done { body: body(1), outcome: Outcome::Synced(synced) };
+        rig.transfers.handle_done(rig.now, done);
+        rig.drain();
+        assert_eq!(unsynced(&rig), synced.ok().map(|()| 5 << 20));
+        rig.run_all();
+        assert_eq!(rig.failure(body(1)), synced.err());
+        assert_eq!(rig.stored(body(1)).is_some(), synced.is_ok());
+        assert_eq!(rig.path("file").exists(), synced.is_ok());
         rig.finish([body(1)]);
     }
 }

@@ -137,6 +137,11 @@ impl Rig {
         while self.run_one() {}
     }
 
+    /// How many bytes of a body are there, and how many of them travelled.
+    fn progress(&self, of: BodyId) -> Option<(u64, u64)> {
+        self.transfers.progress(of).map(|progress| (progress.done, progress.travelled))
+    }
+
     /// Why a body failed, if it did.
     fn failure(&self, of: BodyId) -> Option<Status> {
         self.outputs.iter().find_map(|output| match output {
