@@ -31,6 +31,18 @@ impl Rig {
         kept
     }
 
+    /// Receives these groups of the first body, and no more.
+    fn interrupt(&mut self, meta: &Meta, content: &[u8], groups: &[u64]) {
+        self.receive_on(body(1), meta);
+        for note in group_notes(content, known(content)) {
+            self.transfers.note(self.now, body(1), note);
+        }
+        self.write_groups(body(1), content, groups);
+        self.run_all();
+        self.transfers.forget(body(1));
+        self.run_all();
+    }
+
     fn kept(&self, of: BodyId) -> Option<u64> {
         self.outputs.iter().find_map(|output| match output {
             Output::Stored { body, received } if *body == of => Some(received.kept),
@@ -81,14 +93,7 @@ fn bytes_for_what_is_kept_are_discarded() {
     let content = content(LEN, 1);
     let meta = meta(known(&content));
     let mut rig = Rig::new(&Limits::default(), 1);
-    rig.receive_on(body(1), &meta);
-    for note in group_notes(&content, known(&content)) {
-        rig.transfers.note(rig.now, body(1), note);
-    }
-    rig.write_groups(body(1), &content, &[0, 1]);
-    rig.run_all();
-    rig.transfers.forget(body(1));
-    rig.run_all();
+    rig.interrupt(&meta, &content, &[0, 1]);
     let before = rig.settled;
     let mut wrong = content.clone();
     wrong[5] ^= 1;
@@ -112,14 +117,7 @@ fn what_is_all_there_needs_only_the_end() {
     let content = content(LEN, 1);
     let meta = meta(known(&content));
     let mut rig = Rig::new(&Limits::default(), 1);
-    rig.receive_on(body(1), &meta);
-    for note in group_notes(&content, known(&content)) {
-        rig.transfers.note(rig.now, body(1), note);
-    }
-    rig.write_all(body(1), &content, 60_000);
-    rig.run_all();
-    rig.transfers.forget(body(1));
-    rig.run_all();
+    rig.interrupt(&meta, &content, &[0, 1, 2, 3, 4, 5]);
     assert_eq!(rig.receive_on(body(2), &meta).len(), 6);
     rig.run_all();
     assert_eq!(rig.stored(body(2)), None);
@@ -251,14 +249,7 @@ fn what_was_kept_comes_again_if_the_sender_says_otherwise() {
     let meta = meta(known(&content));
     for is_early in [true, false] {
         let mut rig = Rig::new(&Limits::default(), 1);
-        rig.receive_on(body(1), &meta);
-        for note in group_notes(&wrong, known(&content)) {
-            rig.transfers.note(rig.now, body(1), note);
-        }
-        rig.write_groups(body(1), &wrong, &[0, 1]);
-        rig.run_all();
-        rig.transfers.forget(body(1));
-        rig.run_all();
+        rig.interrupt(&meta, &wrong, &[0, 1]);
         if is_early {
             rig.transfers.receive_file(body(2), &meta);
             rig.note_all(body(2), &content, known(&content));
@@ -367,14 +358,7 @@ fn groups_that_did_not_change_are_taken_from_what_is_here() {
         if is_published {
             fs::write(rig.path("file"), &old).unwrap();
         } else {
-            rig.receive_on(body(1), &other);
-            for note in group_notes(&old, known(&old)) {
-                rig.transfers.note(rig.now, body(1), note);
-            }
-            rig.write_groups(body(1), &old, &[0, 1, 3, 5]);
-            rig.run_all();
-            rig.transfers.forget(body(1));
-            rig.run_all();
+            rig.interrupt(&other, &old, &[0, 1, 3, 5]);
             rig.held.clear();
         }
         rig.transfers.receive_file(body(2), &meta);
