@@ -185,7 +185,8 @@ impl Exchange {
             | (Reply::Done, Some(Verb::Command))
             | (Reply::Stat(_), Some(Verb::Stat))
             | (Reply::Ticket(_), Some(Verb::Invite)) => true,
-            (Reply::Stored(_), Some(Verb::Put)) => self.said.end,
+            // Nobody can have stored what the client has yet to send, once it hears what need not travel.
+            (Reply::Stored(_), Some(Verb::Put)) => self.said.end && !self.telling.is_awaited(),
             (Reply::Unchanged, Some(Verb::Get | Verb::Put)) => self.may_be_unchanged,
             _ => false,
         }

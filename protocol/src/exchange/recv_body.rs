@@ -222,6 +222,10 @@ impl RecvBody {
 
     /// These bytes are wanted once more: whole blocks, or up to the end.
     pub(crate) fn again(&mut self, range: &Range<u64>) {
+        // A group of an open body can turn out to lie beyond its end.
+        if range.is_empty() {
+            return;
+        }
         let blocks = range.start / BLOCK_LEN..range.end.div_ceil(BLOCK_LEN);
         let present: Vec<_> = self.closed.overlap(&blocks).collect();
         for part in present {

@@ -103,12 +103,13 @@ impl GroupRanges {
         self.0.last().map_or(0, |last| last.end)
     }
 
-    /// The bytes of a body of that length that they are, lowest first: whole groups, and nothing beyond the end.
+    /// The bytes of a body of that length that they are, lowest first: whole groups, and nothing beyond the end. Of a body of
+    /// open length nobody holds anything.
     pub fn bytes(&self, len: BodyLen) -> impl Iterator<Item = Range<u64>> {
         let group = len.group_len();
         let end = match len {
             BodyLen::Known(len) => len,
-            BodyLen::Open => u64::MAX,
+            BodyLen::Open => 0,
         };
         let at = move |index: u64| index.saturating_mul(group).min(end);
         self.0.iter().map(move |range| at(range.start)..at(range.end)).filter(|r| !r.is_empty())
@@ -270,5 +271,6 @@ mod tests {
         assert_eq!(bytes, [0..BLOCK_LEN, 2 * BLOCK_LEN..len]);
         let beyond: GroupRanges = core::iter::once(7..9).collect();
         assert_eq!(beyond.bytes(BodyLen::Known(len)).next(), None);
+        assert_eq!(groups.bytes(BodyLen::Open).next(), None);
     }
 }

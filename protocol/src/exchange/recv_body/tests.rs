@@ -146,6 +146,16 @@ fn only_whole_blocks_are_kept() {
 }
 
 #[test]
+fn a_group_beyond_the_end_takes_nothing_back() {
+    let mut connection = plenty();
+    let mut receiver = body(BodyLen::Open);
+    assert!(matches!(receiver.accept(0..1000, &mut connection), Ok(Accepted::Write { .. })));
+    assert!(receiver.end(1000) && receiver.is_done());
+    receiver.again(&(1000..1000));
+    assert!(receiver.is_done());
+}
+
+#[test]
 fn keeping_costs_no_memory_for_what_never_comes() {
     let len = 1 << 60;
     let mut receiver = body(BodyLen::Known(len));
