@@ -145,7 +145,7 @@ impl Connection {
             if left.is_zero() {
                 return Ok(None);
             }
-            connecting.timeout.connect_timeout = self.connecting.timeout.connect_timeout.min(left);
+            connecting.timeout = self.connecting.timeout.min(left);
             match contact::connect(&self.server, connecting, &self.settings) {
                 Ok((client, _)) => return Ok(Some(client)),
                 Err(Error::Connect { error, .. }) if is_absence(&error) => {

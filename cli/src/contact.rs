@@ -25,8 +25,7 @@ pub(crate) fn connect(
     connecting: Connecting,
     settings: &Settings,
 ) -> Result<(Client, Option<PublicKey>), Error> {
-    let sync = !connecting.storing.no_sync;
-    let terms = Terms { timeout: connecting.timeout.connect_timeout, sync };
+    let terms = Terms { timeout: connecting.timeout, sync: connecting.sync };
     if connecting.plain {
         let client = dial(server, terms, ClientSecurity::Plain)?;
         return Ok((client, None));

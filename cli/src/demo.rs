@@ -28,7 +28,7 @@ use crate::{
     errors::{Action, Conflict, Error, TrustError},
     interrupt::Interrupt,
     outcome::Outcome,
-    progress::Bar,
+    progress::{Bar, SoFar},
     session::TICK,
     summary::Moved,
 };
@@ -146,7 +146,7 @@ impl Stage {
                 return Ok((client, done));
             }
             let progress = job.progress();
-            bar.update(progress.done, progress.total);
+            bar.update(&SoFar::of(progress));
             if interrupt.heard() {
                 return Err(Error::Interrupted);
             }

@@ -13,6 +13,8 @@ use jiff::Timestamp;
 
 use crate::{console, names};
 
+const NANOS_PER_SECOND: i128 = 1_000_000_000;
+
 /// Prints entries, which are sorted by name.
 ///
 /// # Errors
@@ -84,17 +86,11 @@ pub(crate) fn sort(entries: &mut [Entry]) {
     entries.sort_by(|a, b| a.name.cmp(&b.name));
 }
 
-/// A time of the system's in whole seconds, rounded down.
-fn file_time(time: SystemTime) -> FileTime {
-    let seconds = match time.duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(after) => i64::try_from(after.as_secs()),
-        Err(error) => {
-            let before = error.duration();
-            let whole = i64::try_from(before.as_secs());
-            whole.map(|whole| -whole - i64::from(before.subsec_nanos() > 0))
-        }
-    };
-    FileTime::new(seconds.unwrap_or_default(), 0)
+/// A time of the system's, within the years -9999 to 9999.
+pub(crate) fn file_time(time: SystemTime) -> FileTime {
+    let nanos = Timestamp::try_from(time).unwrap_or_default().as_nanosecond();
+    let secs = i64::try_from(nanos.div_euclid(NANOS_PER_SECOND)).unwrap_or_default();
+    FileTime::new(secs, u32::try_from(nanos.rem_euclid(NANOS_PER_SECOND)).unwrap_or_default())
 }
 
 fn widest(entries: &[Entry]) -> usize {
@@ -164,6 +160,15 @@ mod tests {
         );
         assert!(text(&entries, 13).starts_with("            5  1970"));
         assert_eq!(widest(&entries), 13);
+    }
+
+    #[test]
+    fn a_time_of_the_system_is_rounded_down() {
+        let nanos = std::time::Duration::from_nanos;
+        let after = SystemTime::UNIX_EPOCH + nanos(1_700_000_000_250_000_001);
+        assert_eq!(file_time(after), FileTime::new(1_700_000_000, 250_000_001));
+        let before = SystemTime::UNIX_EPOCH - nanos(1_000_000_001);
+        assert_eq!(file_time(before), FileTime::new(-2, 999_999_999));
     }
 
     #[test]

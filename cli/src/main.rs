@@ -27,6 +27,7 @@ mod server;
 mod session;
 mod settings;
 mod standard;
+mod stored;
 mod summary;
 mod telling;
 mod terminal;
@@ -41,7 +42,7 @@ use clap::Parser as _;
 use gannet_driver_mio::trust::HostPort;
 
 use self::{
-    args::{Cli, Client, Command, OneShot, Verb},
+    args::{Cli, Client, Command, OneShot, Options, Verb},
     console::Console,
     errors::{Conflict, Error},
     logging::Role,
@@ -85,7 +86,7 @@ fn client(args: &Client, settings: &Settings) -> Outcome {
         let host = host.filter(|host| host.contains(':')).unwrap_or(&args.host);
         let server = HostPort::new(host, args.port)
             .map_err(|error| Error::Conflict(Conflict::Server(error)))?;
-        let session = Session::open(&server, args.connecting, settings)?;
+        let session = Session::open(&server, args.reaching.with(args.keeping), settings)?;
         session.confirm().map(|()| session)
     };
     match open() {
@@ -95,13 +96,14 @@ fn client(args: &Client, settings: &Settings) -> Outcome {
 }
 
 /// Connects, does one verb, and leaves.
-fn run<V: clap::Args>(
-    OneShot { server, connecting, verb }: OneShot<V>,
+fn run<V: clap::Args, O: clap::Args + Into<Options>>(
+    OneShot { server, reaching, options, verb }: OneShot<V, O>,
     into_verb: impl FnOnce(V) -> Verb,
     settings: &Settings,
 ) -> Outcome {
     let verb = into_verb(verb);
     let telling = verb.telling(settings.console);
+    let connecting = reaching.with(options);
     let opened = verb.check().and_then(|()| Session::open(&server, connecting, settings));
     let session = match opened {
         Ok(session) => session,

@@ -7,6 +7,7 @@ use std::{
 };
 
 use gannet_driver_mio::{
+    client::{Progress, Syncing},
     trust::HostPort,
     units::{format_duration, format_rate, format_size},
 };
@@ -50,8 +51,9 @@ impl Bar {
         Self { bar, total: None, pace: Pace::default() }
     }
 
-    /// Shows that `done` bytes of `total`, if that is known, are at the other side.
-    pub(crate) fn update(&mut self, done: u64, total: Option<u64>) {
+    /// Shows how far they are.
+    pub(crate) fn update(&mut self, so_far: &SoFar) {
+        let SoFar { done, total, travelled, .. } = *so_far;
         if total != self.total {
             self.total = total;
             match total {
@@ -61,10 +63,15 @@ impl Bar {
             let template = if total.is_some() { WITH_TOTAL } else { WITHOUT_TOTAL };
             self.bar.set_style(style(template));
         }
-        self.pace.note(Instant::now(), done);
-        self.bar.set_message(figures(done, total, self.pace.rate()));
+        self.pace.note(Instant::now(), travelled);
+        self.bar.set_message(so_far.figures(self.pace.rate()));
         self.bar.set_position(done);
         self.bar.tick();
+    }
+
+    /// What was moved so far says nothing of how fast it goes from now on.
+    pub(crate) fn restart(&mut self) {
+        self.pace = Pace::default();
     }
 
     /// Writes a line above the bar.
@@ -119,31 +126,102 @@ fn style(template: &str) -> ProgressStyle {
         .progress_chars("=> ")
 }
 
-/// `40.0 MB of 50.0 MB  92.1 Mbit/s  1 s left`, as far as that is known; `rate` is in bytes a second.
-fn figures(done: u64, total: Option<u64>, rate: u64) -> String {
-    let mut text = format_size(done);
-    if let Some(total) = total {
-        text = format!("{text} of {}", format_size(total));
+/// How far some transfers are.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SoFar {
+    /// Bytes that are at the other side.
+    done: u64,
+    /// Bytes of all, if that is known.
+    total: Option<u64>,
+    /// Bytes that travelled: neither there before nor of holes.
+    travelled: u64,
+    left: Left,
+}
+
+/// What is left to do once all bytes are there.
+#[derive(Clone, Copy, Debug, Default)]
+struct Left {
+    /// Whether not all are.
+    more: bool,
+    /// Bytes that this side has yet to sync.
+    here: Option<u64>,
+    /// Whether the server has, too.
+    at_server: bool,
+}
+
+impl SoFar {
+    /// Of files that are done: so many bytes of all, of which some travelled.
+    pub(crate) fn after(done: u64, travelled: u64) -> Self {
+        Self { done, total: Some(done), travelled, left: Left::default() }
     }
-    text = format!("{text}  {}", format_rate(rate.saturating_mul(8)));
-    let left = total.map(|total| total.saturating_sub(done)).filter(|_| rate > 0);
-    match left.map(|left| left.div_ceil(rate)) {
-        None | Some(0) => text,
-        Some(seconds @ 1..60) => format!("{text}  {seconds} s left"),
-        Some(seconds) => format!("{text}  {} left", format_duration(Duration::from_secs(seconds))),
+
+    /// Of one that runs.
+    pub(crate) fn of(progress: Progress) -> Self {
+        let mut so_far = Self::after(0, 0);
+        so_far.add(progress);
+        so_far
+    }
+
+    /// Others are to be moved of which nothing is known yet.
+    pub(crate) fn expect_more(&mut self) {
+        self.total = None;
+        self.left.more = true;
+    }
+
+    /// Adds a transfer that runs.
+    pub(crate) fn add(&mut self, progress: Progress) {
+        self.done = self.done.saturating_add(progress.done);
+        self.total = self.total.and_then(|sum| sum.checked_add(progress.total?));
+        self.travelled = self.travelled.saturating_add(progress.travelled);
+        match progress.syncing {
+            None => self.left.more = true,
+            Some(Syncing::AtServer) => self.left.at_server = true,
+            Some(Syncing::Here(left)) => {
+                let before = self.left.here.unwrap_or_default();
+                self.left.here = Some(before.saturating_add(left));
+            }
+        }
+    }
+
+    /// `40.0 MB of 50.0 MB  92.1 Mbit/s  1 s left`, as far as that is known, or `50.0 MB of 50.0 MB  syncing, 30.0 MB left`; `rate` is
+    /// in bytes a second.
+    fn figures(&self, rate: u64) -> String {
+        let Self { done, total, left, .. } = *self;
+        let mut text = format_size(done);
+        if let Some(total) = total {
+            text = format!("{text} of {}", format_size(total));
+        }
+        match left {
+            Left { more: false, here: Some(left), .. } => {
+                return format!("{text}  syncing, {} left", format_size(left));
+            }
+            Left { more: false, at_server: true, .. } => {
+                return format!("{text}  syncing at the server");
+            }
+            _ => {}
+        }
+        text = format!("{text}  {}", format_rate(rate.saturating_mul(8)));
+        let left = total.map(|total| total.saturating_sub(done)).filter(|_| rate > 0);
+        match left.map(|left| left.div_ceil(rate)) {
+            None | Some(0) => text,
+            Some(seconds @ 1..60) => format!("{text}  {seconds} s left"),
+            Some(seconds) => {
+                format!("{text}  {} left", format_duration(Duration::from_secs(seconds)))
+            }
+        }
     }
 }
 
 /// How fast it went lately.
 #[derive(Debug, Default)]
 struct Pace {
-    /// How much was done at some moments, the oldest first: those of [`RATE_WINDOW`], and one before.
+    /// How much had travelled at some moments, the oldest first: those of [`RATE_WINDOW`], and one before.
     noted: VecDeque<(Instant, u64)>,
 }
 
 impl Pace {
-    fn note(&mut self, now: Instant, done: u64) {
-        self.noted.push_back((now, done));
+    fn note(&mut self, now: Instant, travelled: u64) {
+        self.noted.push_back((now, travelled));
         let is_old = |&(at, _): &(Instant, u64)| now.duration_since(at) >= RATE_WINDOW;
         while self.noted.get(1).is_some_and(is_old) {
             self.noted.pop_front();
@@ -192,6 +270,10 @@ mod tests {
         }
     }
 
+    fn figures(done: u64, total: Option<u64>, rate: u64) -> String {
+        SoFar { done, total, ..SoFar::default() }.figures(rate)
+    }
+
     #[test]
     fn what_is_known_is_shown() {
         assert_eq!(figures(0, None, 0), "0 B  0 bit/s");
@@ -200,6 +282,23 @@ mod tests {
         assert_eq!(shown, "40.0 MB of 50.0 MB  80.0 Mbit/s  1 s left");
         let shown = figures(0, Some(1_000_000_000), 1_000_000);
         assert_eq!(shown, "0 B of 1.00 GB  8.00 Mbit/s  16m40s left");
+    }
+
+    #[test]
+    fn a_sync_is_shown_once_nothing_else_is_left() {
+        let shown = |syncing: &[Option<Syncing>]| {
+            let mut so_far = SoFar::after(0, 0);
+            for &syncing in syncing {
+                let (done, total) = (10_000_000, Some(10_000_000));
+                so_far.add(Progress { done, total, travelled: 0, syncing });
+            }
+            so_far.figures(0)
+        };
+        let (here, server) = (Some(Syncing::Here(3_000_000)), Some(Syncing::AtServer));
+        assert_eq!(shown(&[here]), "10.0 MB of 10.0 MB  syncing, 3.00 MB left");
+        assert_eq!(shown(&[here, here]), "20.0 MB of 20.0 MB  syncing, 6.00 MB left");
+        assert_eq!(shown(&[server, server]), "20.0 MB of 20.0 MB  syncing at the server");
+        assert_eq!(shown(&[here, None]), "20.0 MB of 20.0 MB  0 bit/s");
     }
 
     #[test]

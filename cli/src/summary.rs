@@ -34,13 +34,36 @@ impl Moved {
     }
 }
 
-/// Bytes that were there before, and did not travel: `, 21.0 MB kept`, or nothing.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Kept(pub(crate) u64);
+/// Bytes that did not travel: `, 21.0 MB kept, 4.29 GB of holes`, or as much of it as there is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Spared {
+    /// Those that were there before.
+    kept: u64,
+    /// Those of holes.
+    holes: u64,
+}
 
-impl fmt::Display for Kept {
+impl Spared {
+    pub(crate) const fn of(done: &Transferred) -> Self {
+        Self { kept: done.kept, holes: done.holes }
+    }
+
+    const fn and(self, other: Self) -> Self {
+        Self {
+            kept: self.kept.saturating_add(other.kept),
+            holes: self.holes.saturating_add(other.holes),
+        }
+    }
+}
+
+impl fmt::Display for Spared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 > 0 { write!(f, ", {} kept", format_size(self.0)) } else { Ok(()) }
+        for (bytes, what) in [(self.kept, "kept"), (self.holes, "of holes")] {
+            if bytes > 0 {
+                write!(f, ", {} {what}", format_size(bytes))?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -50,10 +73,11 @@ pub(crate) struct Total {
     pub(crate) files: usize,
     /// Of all of them, moved or not.
     pub(crate) bytes: u64,
-    /// Files that were there before as a whole, and bytes of the others that were.
+    /// Files that were there before as a whole.
     unchanged: usize,
-    kept: u64,
-    moved: u64,
+    /// Bytes of the others that travelled, and those that did not.
+    pub(crate) moved: u64,
+    spared: Spared,
 }
 
 impl Total {
@@ -64,15 +88,15 @@ impl Total {
         if done.unchanged {
             self.unchanged += 1;
         } else {
-            self.kept = self.kept.saturating_add(done.kept);
-            self.moved = self.moved.saturating_add(done.len.saturating_sub(done.kept));
+            self.moved = self.moved.saturating_add(done.travelled());
+            self.spared = self.spared.and(Spared::of(done));
         }
     }
 
-    /// `30.0 MB in 2.30 s, 104 Mbit/s, 21.0 MB kept, 2 unchanged`.
+    /// `30.0 MB in 2.30 s, 104 Mbit/s, 21.0 MB kept, 4.29 GB of holes, 2 unchanged`.
     pub(crate) fn shown(self, elapsed: Duration) -> impl fmt::Display {
         fmt::from_fn(move |f| {
-            write!(f, "{}{}", Moved { bytes: self.moved, elapsed }, Kept(self.kept))?;
+            write!(f, "{}{}", Moved { bytes: self.moved, elapsed }, self.spared)?;
             if self.unchanged > 0 { write!(f, ", {} unchanged", self.unchanged) } else { Ok(()) }
         })
     }
@@ -105,26 +129,32 @@ mod tests {
 
     #[test]
     fn what_did_not_travel_is_told_apart() {
-        let file = |len, kept, unchanged| Transferred {
+        let file = |len, kept, holes, unchanged| Transferred {
             name: None,
             len,
             hash: None,
             kept,
+            holes,
             unchanged,
             elapsed: Duration::ZERO,
         };
         let mut total = Total::default();
-        total.add(&file(1_000_000, 0, false));
+        total.add(&file(1_000_000, 0, 0, false));
         assert_eq!(
             total.shown(Duration::from_secs(1)).to_string(),
             "1.00 MB in 1.00 s, 8.00 Mbit/s"
         );
-        total.add(&file(30_000_000, 21_000_000, false));
-        total.add(&file(5_000_000, 5_000_000, true));
+        total.add(&file(30_000_000, 21_000_000, 0, false));
+        total.add(&file(5_000_000, 5_000_000, 0, true));
         assert_eq!((total.files, total.bytes), (3, 36_000_000));
         assert_eq!(
             total.shown(Duration::from_secs(1)).to_string(),
             "10.0 MB in 1.00 s, 80.0 Mbit/s, 21.0 MB kept, 1 unchanged"
+        );
+        total.add(&file(4 << 30, 0, (4 << 30) - 2_000_000, false));
+        assert_eq!(
+            total.shown(Duration::from_secs(1)).to_string(),
+            "12.0 MB in 1.00 s, 96.0 Mbit/s, 21.0 MB kept, 4.29 GB of holes, 1 unchanged"
         );
     }
 

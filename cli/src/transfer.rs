@@ -21,10 +21,10 @@ use crate::{
     json::{Object, hex},
     names::{self, Shown},
     outcome::Outcome,
-    progress::Bar,
+    progress::{Bar, SoFar},
     session::{Session, TICK},
-    standard,
-    summary::{Kept, Moved, Total},
+    standard, stored,
+    summary::{Moved, Spared, Total},
     telling::Telling,
 };
 
@@ -75,7 +75,7 @@ pub(crate) fn put(
     let planned = planned.into_iter().zip(files).map(|(each, file)| {
         each.map(|(from, to)| match file == Path::new(STREAM) {
             true => Transfer::Read { to, how },
-            false => Transfer::Put { file: file.clone(), from, to, how },
+            false => Transfer::Put { file: file.clone(), from, to, how, again: false },
         })
     });
     Running::new(session, telling, planned.collect()).finish()
@@ -94,6 +94,8 @@ enum Transfer {
         from: PathBuf,
         to: Destination,
         how: How,
+        /// It was begun before, and may have been done.
+        again: bool,
     },
     /// A get to standard output.
     Print {
@@ -137,7 +139,18 @@ impl Transfer {
         {
             *how = How { fresh: false, check: true, ..*how };
         }
+        if let Self::Put { again, .. } = &mut self {
+            *again = true;
+        }
         self
+    }
+
+    /// What it did before it was begun anew, if this failure of it means that.
+    fn done_before(&self, session: &Session, failure: &Failure) -> Option<Transferred> {
+        match self {
+            Self::Put { from, to, again: true, .. } => stored::before(session, failure, from, to),
+            _ => None,
+        }
     }
 
     /// What the user calls it.
@@ -164,16 +177,18 @@ impl Transfer {
             }
         };
         let renamed = renamed.map(|name| format!(" as {name}")).unwrap_or_default();
-        if done.unchanged {
-            return format!("unchanged {}: {}", self.label(), format_size(done.len));
-        }
-        let moved = Moved { bytes: done.len.saturating_sub(done.kept), elapsed: done.elapsed };
-        let kept = Kept(done.kept);
         let label = self.label();
-        let line = |verified: &str| {
-            format!("{verb} {label}{renamed}: {moved}{kept}, BLAKE3 verified{verified}")
+        let said = if done.unchanged {
+            format!("unchanged {label}: {}", format_size(done.len))
+        } else {
+            let moved = Moved { bytes: done.travelled(), elapsed: done.elapsed };
+            format!("{verb} {label}{renamed}: {moved}{}", Spared::of(done))
         };
-        let Some(hash) = done.hash.as_ref().map(|hash| hex(hash)) else { return line("") };
+        let line = |hash: &str| format!("{said}, BLAKE3 verified{hash}");
+        let Some(hash) = done.hash.as_ref().map(|hash| hex(hash)) else {
+            // What is unchanged by its size and time was not read.
+            return if done.unchanged { said } else { line("") };
+        };
         let whole = line(&format!(" ({hash})"));
         match hash.split_at_checked(SHORT_HASH) {
             Some((short, _)) if columns.is_some_and(|most| whole.chars().count() > most) => {
@@ -197,6 +212,7 @@ impl Transfer {
             }
         };
         let object = object.with("bytes", done.len).with("kept", done.kept);
+        let object = object.with("holes", done.holes);
         let object = object.with("unchanged", done.unchanged).with_seconds(done.elapsed);
         object.with_some("blake3", done.hash.as_ref().map(|hash| hex(hash)))
     }
@@ -272,6 +288,7 @@ impl<'a> Running<'a> {
     /// Connects again, and queues what ended with the connection; if that is no use they fail, and what waits with them.
     fn begin_anew(&mut self, lost: Lost) -> Result<(), Error> {
         let reconnected = self.bar.suspend(|| self.session.reconnect(lost));
+        self.bar.restart();
         self.stranded.sort_unstable_by_key(|(place, _)| Reverse(*place));
         for (place, transfer) in std::mem::take(&mut self.stranded) {
             match reconnected {
@@ -305,12 +322,7 @@ impl<'a> Running<'a> {
         for (place, transfer, mut job) in std::mem::take(&mut self.running) {
             match job.wait_timeout(patience) {
                 None => self.running.push((place, transfer, job)),
-                Some(Ok(done)) => {
-                    self.total.add(&done);
-                    let words = transfer.summary(&done, self.telling.console.columns());
-                    let describe = |object| transfer.describe(object, &done);
-                    self.bar.suspend(|| self.telling.done(words, describe))?;
-                }
+                Some(Ok(done)) => self.succeed(&transfer, done)?,
                 Some(Err(Failure::Lost(lost)))
                     if transfer.can_begin_anew() && self.session.may_come_back(&lost) =>
                 {
@@ -319,14 +331,29 @@ impl<'a> Running<'a> {
                 }
                 // Whoever reads standard output has what they want.
                 Some(Err(Failure::Unwanted)) => {}
-                Some(Err(failure)) => {
-                    let error = self.session.error(transfer.action(), failure);
-                    self.fail(place, &error);
-                }
+                Some(Err(failure)) => match transfer.done_before(self.session, &failure) {
+                    Some(done) => self.succeed(&transfer, done)?,
+                    None => {
+                        let error = self.session.error(transfer.action(), failure);
+                        self.fail(place, &error);
+                    }
+                },
             }
             patience = Duration::ZERO;
         }
         Ok(())
+    }
+
+    fn succeed(&mut self, transfer: &Transfer, mut done: Transferred) -> Result<(), Error> {
+        self.total.add(&done);
+        if let Transfer::Put { to, .. } = transfer
+            && self.telling.is_json()
+        {
+            done.name.get_or_insert_with(|| stored::name(self.session, to));
+        }
+        let words = transfer.summary(&done, self.telling.console.columns());
+        let describe = |object| transfer.describe(object, &done);
+        self.bar.suspend(|| self.telling.done(words, describe))
     }
 
     fn fail(&mut self, place: usize, error: &Error) {
@@ -337,13 +364,11 @@ impl<'a> Running<'a> {
     }
 
     fn show(&mut self) {
-        let (mut done, mut total) = (self.total.bytes, Some(self.total.bytes));
-        for (_, _, job) in &self.running {
-            let progress = job.progress();
-            done = done.saturating_add(progress.done);
-            total = total.and_then(|sum| sum.checked_add(progress.total?));
+        let mut so_far = SoFar::after(self.total.bytes, self.total.moved);
+        self.running.iter().for_each(|(_, _, job)| so_far.add(job.progress()));
+        if !self.waiting.is_empty() {
+            so_far.expect_more();
         }
-        let all_known = self.waiting.is_empty();
-        self.bar.update(done, total.filter(|_| all_known));
+        self.bar.update(&so_far);
     }
 }

@@ -24,6 +24,13 @@ pub(crate) struct Hashed {
     whole: Option<Hash>,
 }
 
+impl Hashed {
+    /// The hash as a body of its own, if it is where one starts.
+    pub(crate) const fn whole(&self) -> Option<Hash> {
+        self.whole
+    }
+}
+
 /// Hashes the piece of a body that starts at `offset`.
 pub(crate) fn hash_piece(offset: u64, bytes: &[u8]) -> Hashed {
     let mut hasher = PieceHasher::new(offset);

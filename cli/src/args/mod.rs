@@ -58,7 +58,7 @@ pub(crate) struct Verbosity {
 pub(crate) enum Command {
     Server(Server),
     Client(Client),
-    Get(OneShot<Get>),
+    Get(OneShot<Get, Keeping>),
     Put(OneShot<Put>),
     #[command(visible_alias = "ls")]
     List(OneShot<List>),
@@ -68,7 +68,7 @@ pub(crate) enum Command {
     #[command(visible_alias = "rm")]
     Remove(OneShot<Remove>),
     Mkdir(OneShot<Mkdir>),
-    Exit(OneShot<Exit>),
+    Exit(OneShot<Exit, Once>),
     Invite(OneShot<Invite>),
     Join(Join),
     Key(Key),
@@ -124,12 +124,14 @@ pub(crate) struct Client {
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) port: u16,
     #[command(flatten)]
-    pub(crate) connecting: Connecting,
+    pub(crate) reaching: Reaching,
+    #[command(flatten)]
+    pub(crate) keeping: Keeping,
 }
 
 // A verb and the server that it is for. It has no doc comment of its own, so that the verb's becomes the help's.
 #[derive(Args, Debug)]
-pub(crate) struct OneShot<V: Args> {
+pub(crate) struct OneShot<V: Args, O: Args = Lasting> {
     #[arg(
         help = "The server, for example 10.0.0.1:5555 or [::1]:5555",
         value_name = "HOST:PORT",
@@ -137,7 +139,10 @@ pub(crate) struct OneShot<V: Args> {
     )]
     pub(crate) server: HostPort,
     #[command(flatten)]
-    pub(crate) connecting: Connecting,
+    pub(crate) reaching: Reaching,
+    // What of the rest means something to this verb.
+    #[command(flatten)]
+    pub(crate) options: O,
     #[command(flatten)]
     pub(crate) verb: V,
 }
@@ -150,23 +155,89 @@ pub(crate) struct Timeout {
 }
 
 #[derive(Args, Clone, Copy, Debug)]
-pub(crate) struct Connecting {
+pub(crate) struct Reaching {
     #[command(flatten)]
-    pub(crate) timeout: Timeout,
+    timeout: Timeout,
     /// The key that the server must have. It is not stored, and must not be another than a stored one.
     #[arg(long, value_name = "KEY", conflicts_with = "plain")]
-    pub(crate) server_key: Option<PublicKey>,
+    server_key: Option<PublicKey>,
     /// Store the key of a server that is met for the first time, without asking; one that changed is refused all the same.
     #[arg(long, conflicts_with_all = ["plain", "server_key"])]
-    pub(crate) accept_new: bool,
+    accept_new: bool,
     /// Without encryption, and whoever answers: for links that you trust, and servers with --plain.
     #[arg(long)]
-    pub(crate) plain: bool,
+    plain: bool,
+}
+
+/// What is asked for goes on when the connection was lost.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Lasting {
     /// How long to wait for a server that was lost, and go on then; 0 to fail at once.
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = values::patience)]
-    pub(crate) retry_for: Duration,
+    retry_for: Duration,
+}
+
+/// The same, and files are stored on this side.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Keeping {
     #[command(flatten)]
-    pub(crate) storing: Storing,
+    lasting: Lasting,
+    #[command(flatten)]
+    storing: Storing,
+}
+
+/// It is asked for once.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Once {}
+
+/// How to connect, and what a connection is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Connecting {
+    /// How long to try to reach the server.
+    pub(crate) timeout: Duration,
+    /// The key that it must have.
+    pub(crate) server_key: Option<PublicKey>,
+    /// Whether one that is met for the first time is stored without asking.
+    pub(crate) accept_new: bool,
+    pub(crate) plain: bool,
+    /// How long it is waited for when it was lost.
+    pub(crate) retry_for: Duration,
+    /// Whether what is stored here is to survive a power failure.
+    pub(crate) sync: bool,
+}
+
+impl Reaching {
+    /// With what else the user said.
+    pub(crate) fn with(self, options: impl Into<Options>) -> Connecting {
+        let Self { timeout: Timeout { connect_timeout }, server_key, accept_new, plain } = self;
+        let Options { retry_for, sync } = options.into();
+        Connecting { timeout: connect_timeout, server_key, accept_new, plain, retry_for, sync }
+    }
+}
+
+/// What [`Lasting`], [`Keeping`] and [`Once`] say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    retry_for: Duration,
+    sync: bool,
+}
+
+impl From<Lasting> for Options {
+    fn from(Lasting { retry_for }: Lasting) -> Self {
+        Self { retry_for, sync: true }
+    }
+}
+
+impl From<Keeping> for Options {
+    fn from(Keeping { lasting, storing }: Keeping) -> Self {
+        Self { sync: !storing.no_sync, ..lasting.into() }
+    }
+}
+
+impl From<Once> for Options {
+    fn from(Once {}: Once) -> Self {
+        Self { retry_for: Duration::ZERO, sync: true }
+    }
 }
 
 /// How a side keeps the files that it receives.
@@ -296,8 +367,22 @@ mod tests {
             "gannet get h:1 a --fresh --check",
             "gannet list h:1 --fresh",
             "gannet server 1 --listen localhost",
+            // Nothing is stored here, or waited for.
+            "gannet put h:1 a --no-sync",
+            "gannet list h:1 --no-sync",
+            "gannet exit h:1 --no-sync",
+            "gannet exit h:1 --retry-for 1m",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+        for line in [
+            "gannet get h:1 a --no-sync --retry-for 1m",
+            "gannet client h 1 --no-sync --retry-for 1m",
+            "gannet put h:1 a --retry-for 1m",
+            "gannet list h:1 --retry-for 1m",
+            "gannet server 0 --no-sync",
+        ] {
+            assert!(parse(line).is_ok(), "{line}");
         }
         assert!(parse("gannet server 0 --listen [::1]").is_ok());
         assert!(parse("gannet server 0 --listen ::1").is_ok());

@@ -62,6 +62,13 @@ pub(crate) struct Existing {
     fresh: bool,
 }
 
+impl Existing {
+    /// Whether the content of what is there makes a difference.
+    const fn compares(self) -> bool {
+        self.check || self.fresh
+    }
+}
+
 impl From<Existing> for How {
     fn from(Existing { no_clobber, check, fresh }: Existing) -> Self {
         Self { no_clobber, fresh, check }
@@ -269,8 +276,18 @@ impl Verb {
             {
                 Err(Error::Conflict(Conflict::SharedStdout))
             }
+            Self::Get(Get { to: Some(to), existing, .. })
+                if to.as_os_str() == STREAM && (existing.compares() || existing.no_clobber) =>
+            {
+                Err(Error::Conflict(Conflict::Streamed))
+            }
             Self::Put(put) if put.reads_stdin() && put.to.is_none() => {
                 Err(Error::Conflict(Conflict::NamelessStdin))
+            }
+            Self::Put(Put { files, existing, .. })
+                if existing.compares() && files.iter().all(|file| file.as_os_str() == STREAM) =>
+            {
+                Err(Error::Conflict(Conflict::Streamed))
             }
             _ => Ok(()),
         }

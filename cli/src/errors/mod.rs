@@ -82,6 +82,8 @@ pub(crate) enum Conflict {
     NotDirectory(PathBuf),
     /// Several files, or JSON too, for standard output.
     SharedStdout,
+    /// What is there already, for standard output or of standard input, which can only be moved as a whole.
+    Streamed,
     /// Standard input has no name of its own.
     NamelessStdin,
     /// Standard input is where the commands come from.
@@ -239,6 +241,10 @@ impl fmt::Display for Conflict {
             ),
             Self::SharedStdout => f.write_str(
                 "standard output takes one file and nothing beside it: name one file, without --json",
+            ),
+            Self::Streamed => f.write_str(
+                "what goes through a pipe is moved as a whole, whatever is there: leave out --check and --fresh, \
+                 and with get --no-clobber",
             ),
             Self::NamelessStdin => {
                 f.write_str("what comes from standard input needs a name: add --to NAME")

@@ -1,5 +1,7 @@
 //! What was connected once connects again by itself, and goes on.
 
+use std::fs;
+
 use rustix::process::Signal;
 
 use crate::common::{Here, Server, Slow, User, bytes, names};
@@ -33,6 +35,32 @@ fn a_put_goes_on_when_a_killed_server_is_back() {
     let (status, shown) = running.ends();
     assert_eq!(status, Some(0), "{shown}");
     assert!(server.read("slow") == content);
+}
+
+/// The server's answer that it has stored a file can be lost with the connection.
+#[test]
+fn a_put_that_was_stored_is_done_although_it_may_replace_nothing() {
+    for (is_ours, status, told) in
+        [(true, 0, "unchanged slow: 4.00 MB"), (false, 1, "it exists already at the server")]
+    {
+        let (server, here) = (Server::start(), Here::new());
+        let content = bytes(4_000_000, 3);
+        let path = here.write("slow", &content);
+        let slow = Slow::to(&server);
+        let mut running = here.terminal(["put", "--no-clobber", &slow.target(), "slow"]);
+        running.expect("kB of 4.00 MB");
+        // As if all of it had been stored, or someone else had stored something.
+        let stored = server.write("slow", &content);
+        if is_ours {
+            let time = fs::metadata(path).unwrap().modified().unwrap();
+            fs::File::options().write(true).open(stored).unwrap().set_modified(time).unwrap();
+        }
+        let server = server.killed_and_started_again();
+        running.expect(told);
+        let (ended, shown) = running.ends();
+        assert_eq!(ended, Some(status), "{shown}");
+        assert!(server.read("slow") == content);
+    }
 }
 
 #[test]

@@ -1,8 +1,14 @@
 //! Point 8: what arrives is what was sent, byte for byte.
 
-use gannet_driver_mio::netem::{LinkConfig, Relay};
+use std::{
+    fs::{self, File},
+    os::unix::fs::{FileExt as _, MetadataExt as _},
+};
 
-use crate::common::{Here, Server, bytes};
+use gannet_driver_mio::netem::{LinkConfig, Relay};
+use rustix::fs::{SeekFrom, seek};
+
+use crate::common::{Here, Server, bytes, object};
 
 #[test]
 fn files_of_every_size_arrive_byte_for_byte_both_ways() {
@@ -54,4 +60,28 @@ fn a_hundred_files_travel_on_one_connection() {
     for name in &list {
         assert!(there.read(name) == here.read(name), "{name}");
     }
+}
+
+/// What lies in holes is neither moved nor part of the rate, nor in the total of several files.
+#[test]
+fn the_holes_of_a_file_are_told_apart_from_what_travelled() {
+    const LEN: u64 = 4 << 30;
+    let (server, here) = (Server::start(), Here::new());
+    let path = here.write("hollow", "");
+    let file = File::options().write(true).open(&path).unwrap();
+    file.set_len(LEN).unwrap();
+    if fs::metadata(&path).unwrap().blocks() != 0 || seek(&file, SeekFrom::Hole(0)) != Ok(0) {
+        return eprintln!("SKIPPED: the file system at {} tells of no holes", path.display());
+    }
+    file.write_all_at(&bytes(1 << 20, 1), 3 << 20).unwrap();
+    let put = ["put", &server.target(), "hollow"];
+    here.run(put).ended_with(0).told(&["put hollow: 1.05 MB in ", ", 4.29 GB of holes, BLAKE3"]);
+    here.write("full", bytes(2 << 20, 2));
+    let ran = here.run([&put[..], &["full", "--fresh"]].concat()).ended_with(0);
+    ran.told(&["2 of 2 files: 3.15 MB in ", ", 4.29 GB of holes\n"]);
+    let get = ["get", &server.target(), "hollow", "--fresh", "--json"];
+    let told = object(&here.run(get).ended_with(0));
+    let figures = ["bytes", "kept", "holes"].map(|key| told[key].as_u64().unwrap());
+    assert_eq!(figures, [LEN, 0, LEN - (1 << 20)]);
+    assert!(fs::metadata(&path).unwrap().blocks() * 512 < 2 << 20);
 }

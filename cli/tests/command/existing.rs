@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::common::{Here, Server, bytes, names, object, objects};
+use crate::common::{Here, Server, Slow, bytes, names, object, objects};
 
 const MIB: usize = 1 << 20;
 
@@ -43,7 +43,7 @@ fn a_file_that_is_there_already_is_told_as_unchanged() {
         assert_eq!(
             json!(again),
             json!({"verb": line[0], "status": "done", "name": told, "path": told,
-                   "bytes": 3_000_000, "kept": 3_000_000, "unchanged": true})
+                   "bytes": 3_000_000, "kept": 3_000_000, "holes": 0, "unchanged": true})
         );
     }
 }
@@ -74,6 +74,35 @@ fn check_finds_what_size_and_time_do_not_show() {
     here.run([&get[..], &["--check"]].concat()).ended_with(0).told(&["got theirs"]);
     here.run([&put[..], &["--check"]].concat()).ended_with(0).told(&["put ours"]);
     assert!(here.read("theirs") == new && server.read("ours") == new);
+}
+
+/// By its content, whether it is short or long: that is read on both sides, and travels no more.
+#[test]
+fn what_check_finds_to_be_the_same_is_unchanged() {
+    let (server, here) = (Server::start(), Here::new());
+    for len in [0, 1, 200_000, MIB, 3 * MIB + 7] {
+        let (theirs, ours) = (bytes(len, 1), bytes(len, 2));
+        server.write("theirs", &theirs);
+        here.write("ours", &ours);
+        for (verb, name, content) in [("get", "theirs", &theirs), ("put", "ours", &ours)] {
+            let hash = blake3::hash(content).to_hex().to_string();
+            here.run([verb, &server.target(), name]).ended_with(0);
+            let relay = Slow::at(&server, 1_000_000_000, Duration::ZERO);
+            let ran = here.run([verb, &relay.target(), name, "--check"]).ended_with(0);
+            let report = relay.stop();
+            ran.told(&[&format!("unchanged {name}: "), &format!(", BLAKE3 verified ({hash})")]);
+            let moved = report.forward.delivered_bytes + report.back.delivered_bytes;
+            // What the connection itself takes, and no more.
+            assert!(moved < 40_000, "{verb} {len}: {moved}");
+            let line = [verb, &server.target(), name, "--check", "--json"];
+            let told = object(&here.run(line).ended_with(0));
+            let figures = json!([told["unchanged"], told["kept"], told["blake3"]]);
+            assert_eq!(figures, json!([true, len, hash]), "{verb} {len}");
+        }
+        assert!(here.read("theirs") == theirs && server.read("ours") == ours);
+    }
+    assert_eq!(names(here.path()), ["ours", "theirs"]);
+    assert_eq!(names(server.root()), ["ours", "theirs"]);
 }
 
 #[test]
@@ -137,7 +166,10 @@ fn the_menu_takes_the_same_options() {
         b"get a\nget a\nget a --fresh\nget a --check\nput a\nput a --fresh\nget a --no-clobber\n";
     let ran = here.script("127.0.0.1", &server.port(), script).ended_with(1);
     let told: Vec<_> = ran.stderr.lines().map(|line| line.split(':').next().unwrap()).collect();
-    assert_eq!(told, ["got a", "unchanged a", "got a", "got a", "unchanged a", "put a", "gannet"]);
+    assert_eq!(
+        told,
+        ["got a", "unchanged a", "got a", "unchanged a", "unchanged a", "put a", "gannet"]
+    );
     here.script("127.0.0.1", &server.port(), "get a --check --fresh\n").ended_with(2);
 }
 

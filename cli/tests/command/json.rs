@@ -31,12 +31,12 @@ fn a_get_and_a_put_tell_bytes_seconds_and_the_hash() {
         (
             here.run(["get", &server.target(), "d/theirs", "--to", "copy", "--json"]),
             json!({"verb": "get", "status": "done", "name": "d/theirs", "path": "copy",
-                   "bytes": 2_500_000, "kept": 0, "unchanged": false, "blake3": hash(&content)}),
+                   "bytes": 2_500_000, "kept": 0, "holes": 0, "unchanged": false, "blake3": hash(&content)}),
         ),
         (
             here.run(["put", "--json", &server.target(), "ours", "--to", "d/"]),
             json!({"verb": "put", "status": "done", "name": "d/ours", "path": "ours",
-                   "bytes": 2_500_000, "kept": 0, "unchanged": false, "blake3": hash(&content)}),
+                   "bytes": 2_500_000, "kept": 0, "holes": 0, "unchanged": false, "blake3": hash(&content)}),
         ),
     ] {
         let ran = ran.ended_with(0);
@@ -44,6 +44,21 @@ fn a_get_and_a_put_tell_bytes_seconds_and_the_hash() {
         let seconds = take(&mut told, "seconds").as_f64().unwrap();
         assert!(seconds > 0.0 && seconds < 600.0, "{seconds}");
         assert_eq!((told, &ran.stderr[..]), (expected, ""));
+    }
+}
+
+#[test]
+fn an_unchanged_put_has_the_name_under_which_the_file_is_stored() {
+    let (server, here) = (Server::start(), Here::new());
+    here.write("ours", "content");
+    fs::create_dir(server.root().join("d")).unwrap();
+    for (to, name) in [("d/", "d/ours"), ("d", "d/ours"), ("d/new", "d/new"), (".", "ours")] {
+        for unchanged in [false, true] {
+            let put = ["put", "--json", &server.target(), "ours", "--to", to];
+            let told = object(&here.run(put).ended_with(0));
+            let unchanged = unchanged || (to, name) == ("d", "d/ours");
+            assert_eq!((&told["name"], &told["unchanged"]), (&json!(name), &json!(unchanged)));
+        }
     }
 }
 

@@ -23,6 +23,28 @@ fn wrong_arguments_are_told_with_the_usage_and_status_2() {
     here.run([""; 0]).ended_with(2).told(&["Usage: gannet"]);
 }
 
+/// An option that would change nothing is an error, rather than taken and forgotten.
+#[test]
+fn options_without_effect_are_refused() {
+    let here = Here::new();
+    for arguments in [
+        &["put", "127.0.0.1:1", "a", "--no-sync"][..],
+        &["stat", "127.0.0.1:1", "a", "--no-sync"],
+        &["exit", "127.0.0.1:1", "--retry-for", "1m"],
+    ] {
+        here.run(arguments).ended_with(2).told(&["unexpected argument", "Usage: gannet"]);
+    }
+    for arguments in [
+        &["get", "127.0.0.1:1", "a", "--to", "-", "--check"][..],
+        &["get", "127.0.0.1:1", "a", "--to", "-", "--fresh"],
+        &["get", "127.0.0.1:1", "a", "--to", "-", "--no-clobber"],
+        &["put", "127.0.0.1:1", "-", "--to", "a", "--check"],
+        &["put", "127.0.0.1:1", "-", "--to", "a", "--fresh"],
+    ] {
+        here.run(arguments).ended_with(2).told(&["through a pipe is moved as a whole"]);
+    }
+}
+
 #[test]
 fn a_target_without_a_port_or_without_brackets_is_explained() {
     let here = Here::new();

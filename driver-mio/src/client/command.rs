@@ -18,7 +18,7 @@ use super::{Lost, job::Number, task::Task};
 #[derive(Debug)]
 pub(super) enum Command {
     /// Do this.
-    Start(Number, Task),
+    Start(Number, Box<Task>),
     /// Give this up, if it is not over.
     Cancel(Number),
     /// Tell the figures.

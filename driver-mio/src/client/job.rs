@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use crate::transfer;
+
 use super::{
     Failure,
     command::{Command, Line},
@@ -87,10 +89,23 @@ impl<T> Drop for Job<T> {
 /// How far a transfer is.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Progress {
-    /// Bytes that are at the other side: received by us, or acknowledged by it.
+    /// Bytes that are at the other side: received by us, or acknowledged by it. What was there before, and holes, count too.
     pub done: u64,
     /// Bytes of the whole, once known.
     pub total: Option<u64>,
+    /// Bytes that travelled, each counted once.
+    pub travelled: u64,
+    /// Once all bytes are there: who makes them durable.
+    pub syncing: Option<Syncing>,
+}
+
+/// Who makes the bytes of a file durable that are all there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Syncing {
+    /// This side, and for so many bytes that is not known to be done.
+    Here(u64),
+    /// The server, if it does. It does not tell how much is left.
+    AtServer,
 }
 
 /// A progress that one thread writes and others read.
@@ -98,20 +113,36 @@ pub struct Progress {
 pub(super) struct Meter {
     done: AtomicU64,
     total: AtomicU64,
+    travelled: AtomicU64,
+    /// Bytes that this side has yet to sync, or one of the figures below.
+    syncing: AtomicU64,
 }
 
-/// Stands for a total that is not known. No file is as large.
+/// Stands for a total that is not known, or for nobody who syncs. No file is as large.
 const UNKNOWN: u64 = u64::MAX;
+/// Stands for the server that syncs.
+const AT_SERVER: u64 = u64::MAX - 1;
 
 impl Default for Meter {
     fn default() -> Self {
-        Self { done: AtomicU64::new(0), total: AtomicU64::new(UNKNOWN) }
+        Self {
+            done: AtomicU64::new(0),
+            total: AtomicU64::new(UNKNOWN),
+            travelled: AtomicU64::new(0),
+            syncing: AtomicU64::new(UNKNOWN),
+        }
     }
 }
 
 impl Meter {
-    pub(super) fn set_done(&self, bytes: u64) {
-        self.done.store(bytes, Ordering::Relaxed);
+    /// Notes how far it is; `is_put`: the file is to be stored at the server.
+    pub(super) fn set(&self, progress: transfer::Progress, is_put: bool) {
+        let transfer::Progress { done, travelled, unsynced } = progress;
+        self.done.store(done, Ordering::Relaxed);
+        self.travelled.store(travelled, Ordering::Relaxed);
+        let is_there = is_put && self.total() == Some(done);
+        let syncing = unsynced.unwrap_or(if is_there { AT_SERVER } else { UNKNOWN });
+        self.syncing.store(syncing, Ordering::Relaxed);
     }
 
     pub(super) fn set_total(&self, bytes: u64) {
@@ -126,6 +157,38 @@ impl Meter {
     fn read(&self) -> Progress {
         let total = self.total.load(Ordering::Relaxed);
         let done = self.done.load(Ordering::Relaxed);
-        Progress { done, total: (total != UNKNOWN).then_some(total) }
+        let travelled = self.travelled.load(Ordering::Relaxed);
+        let syncing = match self.syncing.load(Ordering::Relaxed) {
+            UNKNOWN => None,
+            AT_SERVER => Some(Syncing::AtServer),
+            left => Some(Syncing::Here(left)),
+        };
+        Progress { done, total: (total != UNKNOWN).then_some(total), travelled, syncing }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_syncs_is_told_once_all_is_there() {
+        let meter = Meter::default();
+        assert_eq!(meter.read(), Progress::default());
+        let of = |done, unsynced| transfer::Progress { done, travelled: done / 2, unsynced };
+        meter.set(of(9, None), true);
+        assert_eq!(meter.read(), Progress { done: 9, travelled: 4, ..Progress::default() });
+        meter.set_total(10);
+        for (done, unsynced, is_put, syncing) in [
+            (9, None, true, None),
+            (10, None, true, Some(Syncing::AtServer)),
+            (10, None, false, None),
+            (10, Some(7), false, Some(Syncing::Here(7))),
+            (10, Some(0), false, Some(Syncing::Here(0))),
+        ] {
+            meter.set(of(done, unsynced), is_put);
+            let expected = Progress { done, total: Some(10), travelled: done / 2, syncing };
+            assert_eq!(meter.read(), expected);
+        }
     }
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 use gannet_protocol::{HOLD_ABOVE, Have, How, Identity, Meta, Status, Version};
 
 use crate::files::{
-    Claim, Durability, Owner, Partial, Placing, Root, SourceFile, Which, local_target,
+    Claim, Durability, Owner, Partial, Placing, Root, SourceFile, Which, is_worth_keeping,
+    local_target,
 };
 
 /// Where a file goes on this machine, and what is there already.
@@ -65,9 +66,10 @@ impl Local {
             let groups = held.groups.keys().map(|&index| index..index.saturating_add(1));
             return Some(Have { identity: held.header.identity, groups: groups.collect() });
         }
-        // Of no identity, so that it is another for sure.
-        let is_long = self.target.as_ref()?.len() > HOLD_ABOVE;
-        is_long.then(|| Have { identity: Identity::default(), groups: [].into_iter().collect() })
+        // Of no identity, so that it is another for sure. What is short is compared only by wish.
+        let least = if self.how.check { 0 } else { HOLD_ABOVE };
+        let counts = self.target.as_ref()?.len() > least;
+        counts.then(|| Have { identity: Identity::default(), groups: [].into_iter().collect() })
     }
 
     /// Removes what an earlier transfer left, if the file need not be fetched: nobody will go on with it. The disk is given its room
@@ -84,7 +86,8 @@ impl Local {
     /// [`Status::Full`]; others of the system's.
     pub(super) fn begin(self, meta: &Meta) -> Result<Partial, Status> {
         let is_awaited = self.have().is_some();
-        let Self { root, placing, owner, claim, target, .. } = self;
+        let Self { root, placing, owner, how, claim, target, .. } = self;
+        let target = target.filter(|_| how.check || is_worth_keeping(meta.len));
         let claim = match claim {
             None => {
                 let mut claim = root.claim(&placing, owner, Which::Any)?;

@@ -45,7 +45,7 @@ use task::{Origin, Place, Task, Verb};
 use worker::Worker;
 
 pub use failure::{ConnectError, Failure, Lost};
-pub use job::{Job, Progress};
+pub use job::{Job, Progress, Syncing};
 
 /// How to connect.
 #[derive(Clone, Debug)]
@@ -97,14 +97,25 @@ pub struct Transferred {
     /// Its length in bytes.
     pub len: u64,
     /// The BLAKE3 hash of its content; none if it was unchanged, and so not read, or has holes, which neither side
-    /// read.
+    /// read. If content is compared ([`How::check`]) it is told in both cases, but for holes of more than 256 GiB, and those of
+    /// a file that was put and is unchanged.
     pub hash: Option<Hash>,
     /// Bytes of it that were there before, and did not travel.
     pub kept: u64,
+    /// Bytes of it that lie in holes of the file that was sent: they were not there before, and did not travel either.
+    pub holes: u64,
     /// Whether it was there before: of this length and time, as far as was asked.
     pub unchanged: bool,
     /// Time from the request to its being stored.
     pub elapsed: Duration,
+}
+
+impl Transferred {
+    /// Bytes of it that travelled, each counted once.
+    #[must_use]
+    pub const fn travelled(&self) -> u64 {
+        self.len.saturating_sub(self.kept).saturating_sub(self.holes)
+    }
 }
 
 impl Client {
@@ -301,7 +312,7 @@ impl Client {
     fn start<T>(&self, verb: impl FnOnce(Report<T>) -> Verb) -> Job<T> {
         let number = Number(self.next.fetch_add(1, Ordering::Relaxed));
         let (job, report, meter) = Job::new(number, self.line.clone());
-        self.line.send(Command::Start(number, Task::new(verb(report), meter)));
+        self.line.send(Command::Start(number, Box::new(Task::new(verb(report), meter))));
         job
     }
 

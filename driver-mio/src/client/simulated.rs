@@ -147,7 +147,7 @@ impl Client {
     fn start<T>(&mut self, verb: impl FnOnce(Report<T>) -> Verb) -> Told<T> {
         let (report, result) = channel();
         let task = Task::new(verb(report), Arc::new(Meter::default()));
-        let _ = self.commands.send(Command::Start(Number(self.next), task));
+        let _ = self.commands.send(Command::Start(Number(self.next), Box::new(task)));
         self.next += 1;
         Told { result, fate: Arc::clone(&self.fate), remote: self.remote }
     }

@@ -9,7 +9,7 @@ use gannet_protocol::{
 
 use crate::{
     files::SourceFile,
-    transfer::{Sink, Stream},
+    transfer::{Progress, Received, Sink, Stream},
 };
 
 use super::{
@@ -130,8 +130,15 @@ pub(super) enum Stage {
     Opening,
     /// That is done; the server has to allow the request.
     Opened(Opened),
-    /// The server was asked. The hash is that of a file that was sent, once all of it was read.
-    Asked { exchange: ExchangeId, hash: Option<Hash>, local: Option<Box<Local>> },
+    /// The server was asked.
+    Asked {
+        exchange: ExchangeId,
+        /// That of a file that was sent, once all of it was read.
+        hash: Option<Hash>,
+        /// Bytes of a file that is sent that lie in holes.
+        holes: u64,
+        local: Option<Box<Local>>,
+    },
 }
 
 /// What a transfer works with on this side.
@@ -195,8 +202,8 @@ impl Task {
     }
 
     /// Tells that a file was fetched.
-    pub(super) fn fetched(&self, now: Instant, len: u64, hash: Option<Hash>, kept: u64) {
-        self.transferred(now, None, (len, hash, kept), false);
+    pub(super) fn fetched(&self, now: Instant, received: Received) {
+        self.transferred(now, None, received);
     }
 
     /// Takes the answer that ends it without a body.
@@ -209,7 +216,7 @@ impl Task {
                 // Without all of it being read there is nothing to compare: each group was.
                 let same = match (&self.stage, hash) {
                     (Stage::Asked { hash: Some(sent), .. }, Some(hash)) => *sent == hash,
-                    (Stage::Asked { hash: None, .. }, Some(_)) => kept > 0,
+                    (Stage::Asked { hash: None, holes, .. }, Some(_)) => kept > 0 || *holes > 0,
                     // There are holes that neither hashed.
                     (Stage::Asked { hash: None, .. }, None) => true,
                     _ => false,
@@ -217,12 +224,22 @@ impl Task {
                 if !same {
                     return Err(Failure::Unverified);
                 }
-                self.transferred(now, Some(name), (len, hash, kept), false);
+                let holes = match self.stage {
+                    // As far as the server did not have their zeros.
+                    Stage::Asked { holes, .. } => holes.min(len.saturating_sub(kept)),
+                    _ => 0,
+                };
+                let received = Received { len, hash, kept, holes, unchanged: false };
+                self.transferred(now, Some(name), received);
                 Ok(())
             }
             (Verb::Put { how, .. }, Reply::Unchanged) if !how.fresh => {
-                let len = self.meter.total().unwrap_or(0);
-                self.transferred(now, None, (len, None, len), true);
+                let hash = match self.stage {
+                    // It is that of what is there only if the server has compared it.
+                    Stage::Asked { hash, .. } if how.check => hash,
+                    _ => None,
+                };
+                self.unchanged(now, self.meter.total().unwrap_or(0), hash);
                 Ok(())
             }
             (Verb::Get { .. }, Reply::Unchanged) => {
@@ -231,7 +248,7 @@ impl Task {
                 };
                 let len = local.unless().ok_or(Failure::Unverified)?.len;
                 local.discard();
-                self.transferred(now, None, (len, None, len), true);
+                self.unchanged(now, len, None);
                 Ok(())
             }
             (
@@ -257,18 +274,20 @@ impl Task {
         }
     }
 
-    fn transferred(
-        &self,
-        now: Instant,
-        name: Option<Name>,
-        (len, hash, kept): (u64, Option<Hash>, u64),
-        unchanged: bool,
-    ) {
+    /// Tells that a file was there already.
+    fn unchanged(&self, now: Instant, len: u64, hash: Option<Hash>) {
+        let received = Received { len, hash, kept: len, holes: 0, unchanged: true };
+        self.transferred(now, None, received);
+    }
+
+    fn transferred(&self, now: Instant, name: Option<Name>, received: Received) {
+        let Received { len, hash, kept, holes, unchanged } = received;
         self.meter.set_total(len);
-        self.meter.set_done(len);
+        let travelled = len.saturating_sub(kept).saturating_sub(holes);
+        self.meter.set(Progress { done: len, travelled, unsynced: None }, false);
         let elapsed: Duration = now.saturating_since(self.since);
         if let Verb::Get { report, .. } | Verb::Put { report, .. } = &self.verb {
-            tell(report, Ok(Transferred { name, len, hash, kept, unchanged, elapsed }));
+            tell(report, Ok(Transferred { name, len, hash, kept, holes, unchanged, elapsed }));
         }
     }
 

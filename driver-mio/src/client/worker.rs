@@ -122,7 +122,7 @@ impl Worker {
     fn take_commands(&mut self, hub: &mut Hub, now: Instant) {
         for _ in 0..COMMANDS {
             match self.commands.try_recv() {
-                Ok(Command::Start(number, task)) => self.queue_up(number, task),
+                Ok(Command::Start(number, task)) => self.queue_up(number, *task),
                 Ok(Command::Cancel(number)) => self.cancel(hub, number),
                 Ok(Command::Stats(tell)) => {
                     let _ = self.stats(hub).map(|stats| tell.send(stats));
@@ -209,19 +209,19 @@ impl Worker {
             Ok(asked) => {
                 let exchange = asked.exchange;
                 task.since = now;
-                let local = match (opened, asked.body) {
+                let (mut local, mut holes) = (None, 0);
+                match (opened, asked.body) {
                     (Some(Opened::Source(source)), Some(body)) => {
+                        holes = source.hollow();
                         hub.transfers.send_file(body, source, true);
-                        None
                     }
                     (Some(Opened::Stream(stream, _)), Some(body)) => {
                         hub.transfers.send_stream(body, stream);
-                        None
                     }
-                    (Some(Opened::Local(local)), _) => Some(local),
-                    _ => None,
-                };
-                task.stage = Stage::Asked { exchange, hash: None, local };
+                    (Some(Opened::Local(here)), _) => local = Some(here),
+                    _ => {}
+                }
+                task.stage = Stage::Asked { exchange, hash: None, holes, local };
                 self.jobs.note_asked(number, exchange);
             }
             Err(Misuse::NoCredit) => {
@@ -247,7 +247,7 @@ impl Worker {
         let Some(number) = self.jobs.number(exchange) else { return };
         let Some(task) = self.jobs.get_mut(number) else { return };
         match (&mut task.verb, reply, hub.body(exchange)) {
-            (Verb::Get { to, .. }, Reply::Meta(meta), Some(body)) => {
+            (Verb::Get { to, how, .. }, Reply::Meta(meta), Some(body)) => {
                 if let BodyLen::Known(len) = meta.len {
                     task.meter.set_total(len);
                 }
@@ -258,6 +258,9 @@ impl Worker {
                     return;
                 }
                 hub.transfers.receive_file(body, &meta);
+                if how.check {
+                    hub.transfers.want_hash(body);
+                }
                 let Some(local) = task.take_local() else { return };
                 let job = move || Answer::Partial(exchange, local.begin(&meta));
                 if let Err(status) = hub.submit(job) {
@@ -354,8 +357,9 @@ impl Worker {
 
     fn update_meters(&self, hub: &Hub) {
         for task in self.jobs.iter() {
-            if let Some(bytes) = task.exchange().and_then(|exchange| hub.progress(exchange)) {
-                task.meter.set_done(bytes);
+            if let Some(progress) = task.exchange().and_then(|exchange| hub.progress(exchange)) {
+                let is_put = matches!(task.verb, Verb::Put { .. });
+                task.meter.set(progress, is_put);
             }
         }
     }
@@ -423,8 +427,8 @@ impl Role for Worker {
                     *hash = Some(read);
                 }
             }
-            Outcome::Stored { len, hash, kept } => {
-                task.fetched(now, len, hash, kept);
+            Outcome::Stored(received) => {
+                task.fetched(now, received);
                 hub.finish(exchange);
                 self.conclude(hub, exchange, number, Ok(()), Status::Io);
             }

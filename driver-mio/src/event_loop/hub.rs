@@ -10,7 +10,7 @@ use gannet_protocol::{
 use crate::{
     disk::{Disk, Pace},
     event_loop::Outcome,
-    transfer::{self, Output, Transfers},
+    transfer::{self, Output, Progress, Transfers},
 };
 
 /// What a role works with. `D` is what its jobs on the disk's threads give.
@@ -107,8 +107,8 @@ impl<D: Send + 'static> Hub<D> {
         self.bodies.get(&exchange).copied()
     }
 
-    /// Bytes of the exchange's body that are at the other side, or that arrived.
-    pub(crate) fn progress(&self, exchange: ExchangeId) -> Option<u64> {
+    /// How far the exchange's body is.
+    pub(crate) fn progress(&self, exchange: ExchangeId) -> Option<Progress> {
         self.transfers.progress(self.body(exchange)?)
     }
 
@@ -206,9 +206,7 @@ impl<D: Send + 'static> Hub<D> {
                     }
                 }
                 Output::Read { body, hash } => (body, Outcome::Read(hash)),
-                Output::Stored { body, len, hash, kept } => {
-                    (body, Outcome::Stored { len, hash, kept })
-                }
+                Output::Stored { body, received } => (body, Outcome::Stored(received)),
                 Output::Collected { body, bytes } => (body, Outcome::Collected(bytes)),
                 Output::Failed { body, status } => (body, Outcome::Failed(status)),
             };

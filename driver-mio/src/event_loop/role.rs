@@ -3,6 +3,7 @@
 use gannet_protocol::{BodyId, Event, ExchangeId, Hash, Instant, Status};
 
 use super::Hub;
+use crate::transfer::Received;
 
 /// What a server and a client do differently.
 ///
@@ -43,14 +44,7 @@ pub(crate) enum Outcome {
     /// It was read to its end; this is its content's hash.
     Read(Hash),
     /// It was received, and stands under its name.
-    Stored {
-        /// Its length in bytes.
-        len: u64,
-        /// The hash of its content; none if there were holes that nobody hashed.
-        hash: Option<Hash>,
-        /// Bytes of it that were there before.
-        kept: u64,
-    },
+    Stored(Received),
     /// It was received into memory.
     Collected(Vec<u8>),
     /// It cannot be sent or received.

@@ -22,4 +22,4 @@ pub(crate) use source_file::SourceFile;
 pub(crate) use status::status_of;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

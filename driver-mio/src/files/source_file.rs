@@ -79,6 +79,11 @@ impl SourceFile {
         &self.holes
     }
 
+    /// Bytes of them.
+    pub(crate) fn hollow(&self) -> u64 {
+        self.holes.iter().map(|hole| hole.end - hole.start).sum()
+    }
+
     /// Whether it is this version, as far as that can be told without reading it.
     pub(crate) fn is_version(&self, version: Version) -> bool {
         self.len == version.len && self.meta.modified == version.modified
@@ -238,7 +243,7 @@ mod tests {
         let [a, b] = ["a", "b"].map(|name| {
             let path = dir.path().join(name);
             let file = File::create(&path).unwrap();
-            crate::sys::files::set_modified(&file, gannet_protocol::FileTime::new(9, 9)).unwrap();
+            crate::sys::files::set_modified(&file, FileTime::new(9, 9)).unwrap();
             SourceFile::open_local(&path).unwrap().meta()
         });
         assert_eq!((a.len, a.modified), (b.len, b.modified));

@@ -4,6 +4,7 @@ mod admit;
 mod error;
 mod exchange;
 mod gate;
+mod joining;
 mod peers;
 mod serving;
 #[cfg(feature = "simulation")]
@@ -13,6 +14,7 @@ mod store;
 mod succession;
 #[cfg(test)]
 mod tests;
+mod verbs;
 
 use std::{
     io,

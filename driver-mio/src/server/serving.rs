@@ -6,26 +6,22 @@ use std::{
 };
 
 use gannet_protocol::{
-    BodyId, CloseCode, Event, ExchangeId, Hash, Held, Instant, Name, Put, Reply, Request, Stat,
-    Status, Stored,
+    BodyId, CloseCode, Event, ExchangeId, Held, Instant, Name, Reply, Request, Stat, Status, Stored,
 };
 
 use crate::{
     event_loop::{self, Outcome, Role},
     files::{Keeper, Listing, Partial, Root, SourceFile},
-    transfer::Stream,
-    trust::{
-        Invitation,
-        policy::{Grant, Permitted, Store},
-    },
+    transfer::{Received, Stream},
+    trust::Invitation,
 };
 
 use super::{
     exchange::{Ending, Served, Stage},
-    gate::{self, Gate},
+    gate::Gate,
     peers::Peers,
     stop::{Phase, Stops},
-    store::{self, Patience, Prepared, Wanted},
+    store::{self, Prepared},
 };
 
 pub(super) type Hub = event_loop::Hub<Answer>;
@@ -33,8 +29,8 @@ pub(super) type Hub = event_loop::Hub<Answer>;
 /// What a server does with requests.
 #[derive(Debug)]
 pub(super) struct Serving {
-    root: Arc<Root>,
-    keeper: Keeper,
+    pub(super) root: Arc<Root>,
+    pub(super) keeper: Keeper,
     /// When old partial files are looked for next.
     next_sweep: Instant,
     pub(super) gate: Gate,
@@ -48,12 +44,13 @@ pub(super) struct Serving {
 /// What the disk says to a request.
 #[derive(Debug)]
 pub(super) struct Answer {
-    exchange: ExchangeId,
-    found: Found,
+    pub(super) exchange: ExchangeId,
+    pub(super) found: Found,
 }
 
+/// What it found.
 #[derive(Debug)]
-enum Found {
+pub(super) enum Found {
     Source(Result<SourceFile, Status>),
     Prepared(Result<Prepared, Status>),
     /// The client has what it asked for.
@@ -109,6 +106,9 @@ impl Serving {
         if let (Request::Put(put), Some(body)) = (&request, hub.body(exchange)) {
             // Its bytes may come before the disk has said where to.
             hub.transfers.receive_file(body, &put.meta);
+            if put.how.check {
+                hub.transfers.want_hash(body);
+            }
         }
         let is_exit = matches!(request, Request::Exit { .. });
         self.exchanges.insert(exchange, Served::new(who, request, Some(grant), now));
@@ -133,177 +133,8 @@ impl Serving {
         }
     }
 
-    /// Begins a request, if its client may do that.
-    fn begin(&mut self, hub: &mut Hub, now: Instant, exchange: ExchangeId) {
-        let Some((request, grant)) = self.exchanges.get_mut(&exchange).and_then(Served::begin)
-        else {
-            return;
-        };
-        let asked = match &request {
-            Request::Invite(invite) => match invite.grant.parse::<Grant>() {
-                Ok(asked) => Some(asked),
-                Err(_) => return self.fail(hub, now, exchange, Status::Unsupported, 0),
-            },
-            _ => None,
-        };
-        let begun = match gate::judge(&grant, &request, asked.as_ref()) {
-            Err(denied) => {
-                log::debug!("{denied}");
-                Err(Status::Denied)
-            }
-            Ok(Permitted::Files { dir }) => self.begin_files(hub, exchange, &request, dir.cloned()),
-            Ok(Permitted::Put { dir, max, store }) => {
-                let terms = (dir.cloned(), max, store);
-                self.begin_put(hub, exchange, &request, terms, Patience::Ask)
-            }
-            Ok(Permitted::Exit) => {
-                let force = matches!(request, Request::Exit { force: true });
-                self.exit(hub, now, exchange, force);
-                Ok(())
-            }
-            Ok(Permitted::Invite(grant)) => self.invite(hub, now, exchange, &request, grant),
-        };
-        if let Err(status) = begun {
-            self.fail(hub, now, exchange, status, 0);
-        }
-    }
-
-    fn begin_files(
-        &self,
-        hub: &mut Hub,
-        exchange: ExchangeId,
-        request: &Request,
-        below: Option<Name>,
-    ) -> Result<(), Status> {
-        let root = Arc::clone(&self.root);
-        let root = move || root.below(below.as_ref());
-        let answer = move |found| Answer { exchange, found };
-        match request.clone() {
-            Request::Get(get) => hub.submit(move || {
-                let source = root().and_then(|root| root.open_source(&get.name));
-                answer(match (source, get.unless) {
-                    (Ok(source), Some(has)) if source.is_version(has) => Found::Unchanged,
-                    (source, _) => Found::Source(source),
-                })
-            }),
-            Request::List(dir) => hub.submit(move || {
-                answer(Found::Listing(root().and_then(|root| root.list(dir.as_ref()))))
-            }),
-            Request::Stat(name) => {
-                hub.submit(move || answer(Found::Stat(root().and_then(|root| root.stat(&name)))))
-            }
-            Request::Rename { from, to } => hub.submit(move || {
-                answer(Found::Done(root().and_then(|root| root.rename(&from, &to))))
-            }),
-            Request::Remove(name) => {
-                hub.submit(move || answer(Found::Done(root().and_then(|root| root.remove(&name)))))
-            }
-            Request::Mkdir(name) => hub.submit(move || {
-                answer(Found::Done(root().and_then(|root| root.make_directory(&name))))
-            }),
-            _ => Err(Status::Unsupported),
-        }
-    }
-
-    pub(super) fn begin_put(
-        &self,
-        hub: &mut Hub,
-        exchange: ExchangeId,
-        request: &Request,
-        (below, max, store): (Option<Name>, Option<u64>, Store<'_>),
-        patience: Patience,
-    ) -> Result<(), Status> {
-        let Request::Put(Put { meta, how, .. }) = request else { return Err(Status::Unsupported) };
-        let others = self
-            .exchanges
-            .iter()
-            .filter(|(id, _)| **id != exchange)
-            .filter_map(|(_, served)| served.claim())
-            .filter(|(dir, _)| *dir == below.as_ref())
-            .fold(0u64, |sum, (_, len)| sum.saturating_add(len));
-        let owner = self.keeper.of(self.peers.key(exchange.connection()));
-        let wanted = Wanted {
-            store: store.into_owned(),
-            meta: *meta,
-            how: *how,
-            owner,
-            max,
-            others,
-            patience,
-            durability: hub.transfers.durability(),
-        };
-        let root = Arc::clone(&self.root);
-        let prepare = move || store::prepare(&root.below(below.as_ref())?, &wanted);
-        hub.submit(move || Answer { exchange, found: Found::Prepared(prepare()) })
-    }
-
-    fn invite(
-        &mut self,
-        hub: &mut Hub,
-        now: Instant,
-        exchange: ExchangeId,
-        request: &Request,
-        grant: Grant,
-    ) -> Result<(), Status> {
-        let Request::Invite(invite) = request else { return Err(Status::Unsupported) };
-        let key = self.peers.key(exchange.connection());
-        let ticket = self.gate.invite(key, grant, invite)?;
-        self.answer(hub, now, exchange, Reply::Ticket(ticket), 0);
-        Ok(())
-    }
-
-    fn join(&mut self, hub: &mut Hub, now: Instant, exchange: ExchangeId, proof: [u8; 32]) {
-        let session = hub.session(exchange.connection());
-        let client = session.as_ref().and_then(|s| Some((s.peer_key()?, s.transcript()?)));
-        let joined = match session.map(|session| session.remote().ip()) {
-            Some(from) => self.gate.join(from, client, proof),
-            None => return,
-        };
-        let submitted = joined.and_then(|joining| {
-            hub.submit(move || Answer { exchange, found: Found::Joined(joining.conclude()) })
-        });
-        if let Err(status) = submitted {
-            self.fail(hub, now, exchange, status, 0);
-        }
-    }
-
-    fn joined(
-        &mut self,
-        hub: &mut Hub,
-        now: Instant,
-        exchange: ExchangeId,
-        result: Result<(), (Status, Option<Invitation>)>,
-    ) -> Result<(), Status> {
-        match result {
-            Ok(()) => {
-                self.peers.set_stranger(exchange.connection(), None);
-                self.answer(hub, now, exchange, Reply::Done, 0);
-                Ok(())
-            }
-            Err((status, invitation)) => {
-                if let Some(invitation) = invitation {
-                    self.gate.restore(invitation);
-                }
-                Err(status)
-            }
-        }
-    }
-
-    fn exit(&mut self, hub: &mut Hub, now: Instant, exchange: ExchangeId, force: bool) {
-        let others = |(other, served): &(&ExchangeId, &Served)| {
-            other.connection() != exchange.connection() && served.is_transfer()
-        };
-        let busy = self.exchanges.iter().filter(others).count();
-        if busy > 0 && !force {
-            self.fail(hub, now, exchange, Status::Busy, busy as u64);
-            return;
-        }
-        self.answer(hub, now, exchange, Reply::Done, 0);
-        self.stop(hub, now);
-    }
-
     /// Says yes, and that is all. `bytes` are those of the body, for the log.
-    fn answer(
+    pub(super) fn answer(
         &mut self,
         hub: &mut Hub,
         now: Instant,
@@ -342,7 +173,7 @@ impl Serving {
                 (Ending::Lost, Stage::Answered(_)) => Ending::Done,
                 (ending, _) => ending,
             };
-            served.log(now, hub.progress(exchange), ending);
+            served.log(now, hub.progress(exchange).map(|progress| progress.done), ending);
             self.peers.end(exchange);
         }
     }
@@ -380,18 +211,15 @@ impl Serving {
     }
 
     /// A file was received whole.
-    fn stored(
-        &mut self,
-        hub: &mut Hub,
-        now: Instant,
-        exchange: ExchangeId,
-        (len, hash, kept): (u64, Option<Hash>, u64),
-    ) {
+    fn stored(&mut self, hub: &mut Hub, now: Instant, exchange: ExchangeId, received: Received) {
         let Some(served) = self.exchanges.get_mut(&exchange) else { return };
         if let Stage::Receiving(name) = &served.stage {
+            let Received { len, hash, kept, unchanged, .. } = received;
+            if unchanged {
+                return self.answer(hub, now, exchange, Reply::Unchanged, 0);
+            }
             let stored = Stored { name: name.clone(), len, hash, kept };
-            let reply = Reply::Stored(stored);
-            self.answer(hub, now, exchange, reply, len);
+            self.answer(hub, now, exchange, Reply::Stored(stored), len);
         }
     }
 
@@ -406,7 +234,7 @@ impl Serving {
     }
 
     /// Begins the end: no new request is taken, and connections are closed as they become idle.
-    fn stop(&mut self, hub: &mut Hub, now: Instant) {
+    pub(super) fn stop(&mut self, hub: &mut Hub, now: Instant) {
         if self.phase.ask(now) {
             hub.endpoint.shut_down();
             for exchange in self.peers.waiting() {
@@ -466,9 +294,7 @@ impl Role for Serving {
         outcome: Outcome,
     ) {
         match outcome {
-            Outcome::Stored { len, hash, kept } => {
-                self.stored(hub, now, exchange, (len, hash, kept));
-            }
+            Outcome::Stored(received) => self.stored(hub, now, exchange, received),
             Outcome::Failed(status) => self.fail(hub, now, exchange, status, 0),
             // What was read has yet to arrive; a server receives nothing into memory.
             Outcome::Read(_) | Outcome::Collected(_) => {}

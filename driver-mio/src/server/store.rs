@@ -105,6 +105,7 @@ pub(super) fn prepare(root: &Root, wanted: &Wanted) -> Result<Prepared, Status> 
         return Ok(Prepared::InUse(placing.name().clone()));
     }
     check_room(root, wanted, &placing)?;
+    let target = target.filter(|_| how.check || is_worth_keeping(meta.len));
     let partial = match claim {
         Some(mut claim) => {
             if how.fresh {

@@ -7,10 +7,18 @@ use std::{
     sync::Arc,
 };
 
-use gannet_protocol::{BodyId, BodyLen, Hash, Held, MAX_HASHES};
+use gannet_protocol::{BodyId, BodyLen, Hash, Held, MAX_HASHES, Version};
 
-use super::{Output, job::Work, outbox::Outbox};
+use super::{Output, job::Work, outbox::Outbox, twin::Twin};
 use crate::files::Base;
+
+/// What a group of a file's former state hashes to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HashedBase {
+    pub(super) hash: Hash,
+    /// As a body of its own, if it is one block from the start.
+    pub(super) whole: Option<Hash>,
+}
 
 /// Tells the sender what groups of a file's former state hash to, and takes those from there that are still the same.
 #[derive(Debug)]
@@ -26,26 +34,32 @@ pub(super) struct Basing {
     hashes: BTreeMap<u64, Hash>,
     /// Those that are taken from it.
     taken: BTreeSet<u64>,
+    /// While it may be the very file that is received: nothing is copied until it is known not to be.
+    twin: Option<Twin>,
 }
 
 impl Basing {
-    /// Of a body of `len` bytes whose partial file is `partial`.
-    pub(super) fn new(base: Base, partial: &Arc<File>, len: u64) -> Self {
+    /// Of a body of this version whose partial file is `partial`.
+    pub(super) fn new(base: Base, partial: &Arc<File>, version: Version) -> Self {
+        let len = version.len;
         let group_len = BodyLen::Known(len).group_len();
-        let (file, is_here, end, hashes) = match base {
-            Base::Here(hashes) => (Arc::clone(partial), true, 0, hashes),
+        let (file, is_here, end, hashes, twin) = match base {
+            Base::Here(hashes) => (Arc::clone(partial), true, 0, hashes, None),
             // The last group of either is shorter than the others.
-            Base::Target(file, before) if before == len => (file, false, len, BTreeMap::new()),
+            Base::Target(file, before) if before.len == len => {
+                let twin = (before == version).then(|| Twin::new(len));
+                (file, false, len, BTreeMap::new(), twin)
+            }
             Base::Target(file, before) => {
-                let end = before.min(len);
-                (file, false, end - end % group_len, BTreeMap::new())
+                let end = before.len.min(len);
+                (file, false, end - end % group_len, BTreeMap::new(), None)
             }
         };
-        Self { file, is_here, len, group_len, end, hashes, taken: BTreeSet::new() }
+        Self { file, is_here, len, group_len, end, hashes, taken: BTreeSet::new(), twin }
     }
 
     /// Tells what is known, or has it found out.
-    pub(super) fn begin(&self, body: BodyId, out: &mut Outbox) {
+    pub(super) fn begin(&mut self, body: BodyId, out: &mut Outbox) {
         if !self.is_here {
             return self.hash(body, 0, out);
         }
@@ -64,9 +78,12 @@ impl Basing {
     }
 
     /// Has a group hashed, if there is one.
-    fn hash(&self, body: BodyId, index: u64, out: &mut Outbox) {
+    fn hash(&mut self, body: BodyId, index: u64, out: &mut Outbox) {
         let range = self.range(index);
         if range.start >= self.end {
+            if let Some(twin) = &mut self.twin {
+                twin.end();
+            }
             return out.tell(Output::Held { body, held: Held::Nothing });
         }
         out.job(body, Work::HashBase { file: Arc::clone(&self.file), index, range });
@@ -77,11 +94,14 @@ impl Basing {
         &mut self,
         body: BodyId,
         index: u64,
-        hash: Option<Hash>,
+        hashed: Option<HashedBase>,
         out: &mut Outbox,
     ) {
-        if let Some(hash) = hash {
+        if let Some(HashedBase { hash, whole }) = hashed {
             self.hashes.insert(index, hash);
+            if let Some(twin) = &mut self.twin {
+                twin.add_base(index, hash, whole);
+            }
             let held = Held::Hashes { first: index, hashes: vec![hash] };
             out.tell(Output::Held { body, held });
         }
@@ -102,15 +122,38 @@ impl Basing {
         partial: &Arc<File>,
         out: &mut Outbox,
     ) -> Option<Range<u64>> {
-        if self.hashes.get(&index) != Some(&expected) || !self.taken.insert(index) {
+        if *self.hashes.get(&index)? != expected {
+            self.part(body, partial, out);
+            return None;
+        }
+        if !self.taken.insert(index) {
             return None;
         }
         let range = self.range(index);
-        let to = (!self.is_here).then(|| Arc::clone(partial));
-        let (from, copied) = (Arc::clone(&self.file), range.clone());
-        out.job(body, Work::Copy { from, to, index, range: copied });
+        match &mut self.twin {
+            Some(twin) => twin.add(index, expected),
+            None => self.copy(body, index, partial, out),
+        }
         out.tell(Output::Keep { body, range: range.clone() });
         Some(range)
+    }
+
+    fn copy(&self, body: BodyId, index: u64, partial: &Arc<File>, out: &mut Outbox) {
+        let to = (!self.is_here).then(|| Arc::clone(partial));
+        let (from, range) = (Arc::clone(&self.file), self.range(index));
+        out.job(body, Work::Copy { from, to, index, range });
+    }
+
+    /// While it may be the very file that is received: what is known of that.
+    pub(super) fn twin(&mut self) -> Option<&mut Twin> {
+        self.twin.as_mut()
+    }
+
+    /// It is not: what is taken from it has to be copied.
+    pub(super) fn part(&mut self, body: BodyId, partial: &Arc<File>, out: &mut Outbox) {
+        if self.twin.take().is_some() {
+            self.taken.iter().for_each(|index| self.copy(body, *index, partial, out));
+        }
     }
 
     /// Whether the bytes at `offset` are taken from it.

@@ -124,6 +124,19 @@ impl Checks {
         self.hollow.contains(index)
     }
 
+    /// The bytes of a body of `len` bytes whose groups lie in holes altogether.
+    pub(super) fn hollow(&self, len: u64) -> Vec<Range<u64>> {
+        let at = |index: u64| index.saturating_mul(self.group_len).min(len);
+        self.hollow.ranges().iter().map(|groups| at(groups.start)..at(groups.end)).collect()
+    }
+
+    /// Takes what a piece of such a group hashes to, and tells the group that is complete by that. It counts without.
+    pub(super) fn add_hollow(&mut self, start: u64, len: u64, hashed: Hashed) -> Option<GroupHash> {
+        let group = self.tree.insert(start, len, hashed)?;
+        self.tree.settle(group.index);
+        Some(group)
+    }
+
     /// Forgets the pieces of a group that come once more, from elsewhere.
     pub(super) fn restart(&mut self, index: u64) {
         self.tree.forget(index);
@@ -216,7 +229,7 @@ impl Checks {
         matches!(self.len, BodyLen::Known(len) if self.verified == len.div_ceil(self.group_len))
     }
 
-    /// The hash of the whole body, once every group is what it must be, unless some lie in holes altogether.
+    /// The hash of the whole body, once every group is what it must be, unless some lie in holes altogether that were not hashed.
     pub(super) fn root(&self) -> Option<Hash> {
         if self.is_whole() { self.tree.root() } else { None }
     }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, mem};
 use gannet_protocol::{BLOCK_LEN, BodyId, BodyLen, Note, Status, Write};
 
 use super::{
-    Output,
+    Output, Progress,
     checks::{Checks, Verdict},
     job::{Outcome, Work},
     outbox::Outbox,
@@ -44,8 +44,8 @@ impl Collectors {
         self.0.contains_key(&body)
     }
 
-    pub(super) fn progress(&self, body: BodyId) -> Option<u64> {
-        self.0.get(&body).map(|collecting| collecting.arrived)
+    pub(super) fn progress(&self, body: BodyId) -> Option<Progress> {
+        self.0.get(&body).map(|collecting| Progress::of_all(collecting.arrived))
     }
 
     pub(super) fn write(&mut self, write: Write<'_>, out: &mut Outbox) {

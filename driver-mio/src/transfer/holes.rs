@@ -54,13 +54,27 @@ impl Holes {
         self.0.get(after).is_some_and(|other| other.start < range.end)
     }
 
+    /// Bytes of `range` that lie in any.
+    pub(super) fn bytes_in(&self, range: &Range<u64>) -> u64 {
+        let after = self.0.partition_point(|other| other.end <= range.start);
+        let touched = self.0.iter().skip(after).take_while(|other| other.start < range.end);
+        let common = |other: &Range<u64>| {
+            other.end.min(range.end).saturating_sub(other.start.max(range.start))
+        };
+        touched.map(common).sum()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    #[cfg(test)]
     pub(super) fn ranges(&self) -> &[Range<u64>] {
         &self.0
+    }
+
+    /// Bytes of all.
+    pub(super) fn bytes(&self) -> u64 {
+        self.0.iter().map(|range| range.end.saturating_sub(range.start)).sum()
     }
 }
 
@@ -176,9 +190,13 @@ mod tests {
                     prop_assert_eq!(holes.end_of(offset as u64), expected);
                     let range = offset as u64..(offset as u64 + 5).min(130);
                     let part = &model[offset..(offset + 5).min(130)];
-                    prop_assert_eq!(holes.touches(&range), part.iter().any(|hole| *hole));
+                    let in_part = part.iter().filter(|hole| **hole).count();
+                    prop_assert_eq!(holes.touches(&range), in_part > 0);
+                    prop_assert_eq!(holes.bytes_in(&range), in_part as u64);
                 }
                 prop_assert!(holes.ranges().windows(2).all(|pair| pair[0].end < pair[1].start));
+                let bytes = model.iter().filter(|hole| **hole).count();
+                prop_assert_eq!(holes.bytes(), bytes as u64);
             }
         }
 

@@ -11,6 +11,7 @@ use std::{
 use gannet_protocol::{BLOCK_LEN, BodyId, BodyLen, End, Hash, Status};
 
 use super::{
+    basing::HashedBase,
     buffers::{Buffer, Grant},
     holes::hash_zeros,
     stage::Piece,
@@ -161,7 +162,7 @@ pub(super) enum Outcome {
     Synced(Result<(), Status>),
     BaseHashed {
         index: u64,
-        hash: Option<Hash>,
+        hashed: Option<HashedBase>,
     },
     /// The hashes of its blocks.
     Copied {
@@ -281,9 +282,7 @@ impl Job {
             Work::HashBase { file, index, range } => {
                 // What cannot be read is not the same.
                 let blocks = copy(&file, None, range).unwrap_or_default();
-                let piece = |block: Copied| (block.start, block.len, block.hashed);
-                let hash = hash_group(blocks.into_iter().map(piece));
-                Outcome::BaseHashed { index, hash }
+                Outcome::BaseHashed { index, hashed: hash_base(&blocks) }
             }
             Work::Copy { from, to, index, range } => {
                 Outcome::Copied { index, copied: copy(&from, to.as_deref(), range) }
@@ -413,6 +412,12 @@ fn read_back(file: &File, start: u64, len: u64) -> Result<Hashed, Status> {
         done += step as u64;
     }
     Ok(hasher.finish())
+}
+
+fn hash_base(blocks: &[Copied]) -> Option<HashedBase> {
+    let hash = hash_group(blocks.iter().map(|block| (block.start, block.len, block.hashed)))?;
+    let whole = blocks.first().filter(|_| blocks.len() == 1).and_then(|only| only.hashed.whole());
+    Some(HashedBase { hash, whole })
 }
 
 /// Reads bytes that start and end with blocks, and writes them at the same place elsewhere.

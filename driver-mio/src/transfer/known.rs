@@ -74,6 +74,11 @@ impl Known {
         self.skipped.add(range);
     }
 
+    /// How many bytes of `range` that is so of.
+    pub(super) fn skipped_in(&self, range: &Range<u64>) -> u64 {
+        self.skipped.bytes_in(range)
+    }
+
     /// The receiver wants these bytes after all.
     pub(super) fn want(&mut self, range: &Range<u64>) {
         self.skipped.remove(range);

@@ -18,6 +18,7 @@ mod stage;
 mod streaming;
 #[cfg(test)]
 mod tests;
+mod twin;
 
 use std::ops::Range;
 
@@ -135,12 +136,8 @@ pub(crate) enum Output {
     Stored {
         /// Which body.
         body: BodyId,
-        /// Its length in bytes.
-        len: u64,
-        /// The BLAKE3 hash of its content; none if there were holes that nobody hashed.
-        hash: Option<Hash>,
-        /// Bytes of it that were there before.
-        kept: u64,
+        /// How it came.
+        received: Received,
     },
     /// A body that was received into memory is verified.
     Collected {
@@ -157,6 +154,39 @@ pub(crate) enum Output {
         /// Why.
         status: Status,
     },
+}
+
+/// How far a body is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Progress {
+    /// Bytes that were released, if it is sent, or that are here, if it is received.
+    pub(crate) done: u64,
+    /// Those of them that did travel.
+    pub(crate) travelled: u64,
+    /// Of a file that is received and all here: its bytes that may have to be synced yet.
+    pub(crate) unsynced: Option<u64>,
+}
+
+impl Progress {
+    /// Of what travels as a whole.
+    const fn of_all(done: u64) -> Self {
+        Self { done, travelled: done, unsynced: None }
+    }
+}
+
+/// What is told of a file that was received.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Received {
+    /// Its length in bytes.
+    pub(crate) len: u64,
+    /// The BLAKE3 hash of its content; none if there were holes that nobody hashed.
+    pub(crate) hash: Option<Hash>,
+    /// Bytes of it that were there before.
+    pub(crate) kept: u64,
+    /// Bytes of it that lie in holes, were not there before and did not come.
+    pub(crate) holes: u64,
+    /// Whether it stood there before: the very same, of this length and time.
+    pub(crate) unchanged: bool,
 }
 
 impl Transfers {
@@ -237,6 +267,12 @@ impl Transfers {
         self.receivers.add(body, meta);
     }
 
+    /// Has the hash of a file that is received be told even if it has holes, unless they are so large that it would take
+    /// too long; what stands where it goes is left then if it is the very same file.
+    pub(crate) fn want_hash(&mut self, body: BodyId) {
+        self.receivers.want_hash(body);
+    }
+
     /// Tells where the file that is received goes, or why it cannot be written.
     pub(crate) fn open(&mut self, now: Instant, body: BodyId, partial: Result<Partial, Status>) {
         if let Some(partial) = self.receivers.open(body, partial, now, &mut self.out) {
@@ -276,8 +312,8 @@ impl Transfers {
         }
     }
 
-    /// Bytes of a body that were released, if it is sent, or that arrived, if it is received.
-    pub(crate) fn progress(&self, body: BodyId) -> Option<u64> {
+    /// How far a body is.
+    pub(crate) fn progress(&self, body: BodyId) -> Option<Progress> {
         let sent = self.senders.progress(body).or_else(|| self.streams.progress(body));
         let received = || self.receivers.progress(body).or_else(|| self.collectors.progress(body));
         sent.or_else(received).or_else(|| self.pourings.progress(body))

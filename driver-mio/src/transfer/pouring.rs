@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Range};
 use gannet_protocol::{BLOCK_LEN, BodyId, BodyLen, End, Meta, Note, Status, Ticket, Write};
 
 use super::{
-    Output,
+    Output, Progress, Received,
     checks::Checks,
     holes::Holes,
     job::{Group, Poured, Sink, Work},
@@ -73,8 +73,8 @@ impl Pourings {
         self.0.contains_key(&body)
     }
 
-    pub(super) fn progress(&self, body: BodyId) -> Option<u64> {
-        self.0.get(&body).map(|pouring| pouring.arrived)
+    pub(super) fn progress(&self, body: BodyId) -> Option<Progress> {
+        self.0.get(&body).map(Pouring::progress)
     }
 
     pub(super) fn write(&mut self, write: Write<'_>, out: &mut Outbox) {
@@ -134,6 +134,11 @@ impl Pourings {
 }
 
 impl Pouring {
+    fn progress(&self) -> Progress {
+        let travelled = self.arrived.saturating_sub(self.holes.bytes());
+        Progress { done: self.arrived, travelled, unsynced: None }
+    }
+
     fn write(&mut self, write: Write<'_>, out: &mut Outbox) {
         let Write { offset, data, fresh, ticket, .. } = write;
         match &mut self.ticket {
@@ -317,7 +322,9 @@ impl Pouring {
         if let Some(end) = self.end.filter(|_| self.checks.is_whole()) {
             let hash = self.checks.root();
             self.end_all(out);
-            out.tell(Output::Stored { body: self.body, len: end.len, hash, kept: 0 });
+            let (len, holes) = (end.len, self.holes.bytes());
+            let received = Received { len, hash, kept: 0, holes, unchanged: false };
+            out.tell(Output::Stored { body: self.body, received });
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use gannet_protocol::{BodyId, Instant, Meta, Note, Status, Write};
 
 use super::{
-    Limits,
+    Limits, Progress,
     buffers::{Buffer, Pool},
     job::{Outcome, Published},
     outbox::Outbox,
@@ -44,7 +44,14 @@ impl Receivers {
         self.receiving.insert(body, Receiving::new(body, meta));
     }
 
-    pub(super) fn progress(&self, body: BodyId) -> Option<u64> {
+    /// The hash of all of a file is wanted, that of its holes too.
+    pub(super) fn want_hash(&mut self, body: BodyId) {
+        if let Some(receiving) = self.receiving.get_mut(&body) {
+            receiving.want_hash();
+        }
+    }
+
+    pub(super) fn progress(&self, body: BodyId) -> Option<Progress> {
         self.receiving.get(&body).map(Receiving::progress)
     }
 
@@ -165,7 +172,7 @@ impl Receivers {
             &Outcome::RoomMade(made) => receiving.on_room(made, out),
             Outcome::Recorded => receiving.on_recorded(),
             Outcome::Synced(synced) => receiving.on_synced(*synced, out),
-            &Outcome::BaseHashed { index, hash } => receiving.on_base_hashed(index, hash, out),
+            &Outcome::BaseHashed { index, hashed } => receiving.on_base_hashed(index, hashed, out),
             Outcome::Copied { index, copied } => receiving.on_copied(*index, copied, out),
             _ => {}
         }

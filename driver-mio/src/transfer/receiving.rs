@@ -14,7 +14,7 @@ use gannet_protocol::{
 };
 
 use super::{
-    Output,
+    Output, Progress, Received,
     basing::Basing,
     buffers::{BLOCK, Buffer, Pool},
     checks::Checks,
@@ -65,8 +65,12 @@ pub(super) struct Receiving {
     /// Groups that have to come again once that is done.
     again_then: Vec<u64>,
     zeros: Zeros,
+    /// Whether groups that lie in holes altogether are hashed, too.
+    hashing: Hashing,
     /// Whether the sender has begun to say what groups hash to: it has told of its holes before.
     has_begun: bool,
+    /// Whether nothing is missing but for a sync to end.
+    is_whole: bool,
 }
 
 #[derive(Debug)]
@@ -74,17 +78,18 @@ enum State {
     /// Its partial file is being created.
     Opening,
     Open(Partial),
-    /// It is whole and verified, and its partial file is being put in place.
-    Publishing(Stored),
+    /// It is whole and verified, and its partial file is being put in place; so many of its bytes may have to be synced.
+    Publishing(Received, u64),
     /// It is in place, or failed.
     Over,
 }
 
-/// What is told of a file that is in place.
-#[derive(Clone, Copy, Debug)]
-struct Stored {
-    len: u64,
-    hash: Option<Hash>,
+/// Whether groups that lie in holes altogether are hashed, too: nobody needs that but to tell the hash of the whole.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Hashing {
+    Unwanted,
+    Wanted,
+    Begun,
 }
 
 /// The accounts that all files that are received share.
@@ -119,18 +124,37 @@ impl Receiving {
             punching: Holes::default(),
             again_then: Vec::new(),
             zeros: Zeros::default(),
+            hashing: Hashing::Unwanted,
             has_begun: false,
+            is_whole: false,
         }
     }
 
-    /// Bytes that came, or were there before.
-    pub(super) fn progress(&self) -> u64 {
+    /// The hash of all of it is wanted.
+    pub(super) fn want_hash(&mut self) {
+        self.hashing = Hashing::Wanted;
+    }
+
+    /// How far it is.
+    pub(super) fn progress(&self) -> Progress {
         let all = self.arrived.saturating_add(self.kept);
-        match self.meta.len {
+        let done = match self.meta.len {
             // Some may have come before it was known that they are here.
             BodyLen::Known(len) => all.min(len),
             BodyLen::Open => all,
-        }
+        };
+        let unsynced = match self.state {
+            State::Publishing(_, left) => Some(left),
+            _ => self.unsynced().filter(|_| self.is_whole),
+        };
+        // The last group is shorter than it is counted.
+        let unsynced = unsynced.map(|left| left.min(done));
+        Progress { done, travelled: self.arrived.saturating_sub(self.hollow), unsynced }
+    }
+
+    /// Verified bytes that are not known to be durable.
+    fn unsynced(&self) -> Option<u64> {
+        self.recording.as_ref().map(Recording::left)
     }
 
     /// Whether the bytes at `offset` were there before, or are a hole's, and have to stay.
@@ -229,7 +253,7 @@ impl Receiving {
         self.state = State::Open(partial);
         self.make_room(out);
         mem::take(&mut self.unpunched).into_iter().for_each(|hole| self.punch(hole, out));
-        if let Some(basing) = &self.basing {
+        if let Some(basing) = &mut self.basing {
             basing.begin(self.body, out);
             basing.groups().for_each(|index| self.take_from_base(index, out));
         }
@@ -364,12 +388,22 @@ impl Receiving {
     }
 
     fn publish_if_whole(&mut self, out: &mut Outbox) {
-        let Some(end) = self.end.filter(|_| self.checks.is_whole()) else { return };
+        let Some(end) = self.end else { return };
         if !matches!(self.state, State::Open(_)) || !self.punching.is_empty() {
             return;
         }
-        let stored = Stored { len: end.len, hash: self.checks.root() };
-        let publishing = State::Publishing(stored);
+        let is_settled = self.has_hashed_holes(out) && self.may_replace(end.len, out);
+        if !is_settled || !self.checks.is_whole() {
+            return;
+        }
+        // The system tells only once that a sync has failed: not to two that run side by side.
+        if self.recording.as_ref().is_some_and(Recording::is_syncing) {
+            self.is_whole = true;
+            return;
+        }
+        let (hash, kept, holes) = (self.checks.root(), self.kept, self.skipped());
+        let received = Received { len: end.len, hash, kept, holes, unchanged: false };
+        let publishing = State::Publishing(received, self.unsynced().unwrap_or(end.len));
         if let State::Open(partial) = mem::replace(&mut self.state, publishing) {
             self.recording = None;
             let (mode, modified) = (self.meta.mode, self.meta.modified);
@@ -379,12 +413,11 @@ impl Receiving {
 
     /// Takes note that the file is in place.
     pub(super) fn on_published(&mut self, published: Result<(), Status>, out: &mut Outbox) {
-        let State::Publishing(Stored { len, hash }) = self.state else { return };
+        let State::Publishing(received, _) = self.state else { return };
         match published {
             Ok(()) => {
                 self.state = State::Over;
-                let (body, kept) = (self.body, self.kept);
-                out.tell(Output::Stored { body, len, hash, kept });
+                out.tell(Output::Stored { body: self.body, received });
             }
             Err(status) => self.fail(status, out),
         }

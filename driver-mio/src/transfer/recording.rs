@@ -25,6 +25,8 @@ pub(super) struct Recording {
     waiting: Vec<GroupHash>,
     is_recording: bool,
     is_syncing: bool,
+    /// Bytes of the one that is under way.
+    syncing: u64,
     /// Bytes that were verified since the last sync began, and when that was.
     unsynced: u64,
     synced_at: Instant,
@@ -40,6 +42,7 @@ impl Recording {
             waiting: Vec::new(),
             is_recording: false,
             is_syncing: false,
+            syncing: 0,
             unsynced: 0,
             synced_at: now,
         })
@@ -62,6 +65,17 @@ impl Recording {
 
     pub(super) fn on_synced(&mut self) {
         self.is_syncing = false;
+        self.syncing = 0;
+    }
+
+    /// Whether a sync is under way.
+    pub(super) fn is_syncing(&self) -> bool {
+        self.is_syncing
+    }
+
+    /// Verified bytes that are not known to be durable.
+    pub(super) fn left(&self) -> u64 {
+        self.syncing.saturating_add(self.unsynced)
     }
 
     /// Starts what is due.
@@ -75,7 +89,7 @@ impl Recording {
         let is_due = self.unsynced >= SYNC_BYTES || (self.unsynced > 0 && since >= SYNC_TIME);
         if is_due && !self.is_syncing && out.durability == Durability::Power {
             self.is_syncing = true;
-            self.unsynced = 0;
+            self.syncing = mem::take(&mut self.unsynced);
             self.synced_at = now;
             let (file, journal) = (Arc::clone(&self.file), Arc::clone(&self.journal));
             out.job(body, Work::Sync { file, journal });

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use gannet_protocol::{BodyId, Held, Unread};
 
 use super::{
-    Limits,
+    Limits, Progress,
     buffers::{Buffer, Pool},
     job::Outcome,
     outbox::Outbox,
@@ -69,8 +69,8 @@ impl Senders {
         self.sending.contains_key(&body)
     }
 
-    pub(super) fn progress(&self, body: BodyId) -> Option<u64> {
-        self.sending.get(&body).map(Sending::released)
+    pub(super) fn progress(&self, body: BodyId) -> Option<Progress> {
+        self.sending.get(&body).map(Sending::progress)
     }
 
     /// Fills `buf` from a body; nothing if it is not known.

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, ops::Range, sync::Arc};
 use gannet_protocol::{BLOCK_LEN, BodyId, BodyLen, End, Held, Note, Status, Unread};
 
 use super::{
-    Output,
+    Output, Progress,
     buffers::Buffer,
     holes::Zeros,
     job::{ReadSpan, Work},
@@ -52,6 +52,8 @@ pub(super) struct Sending {
     /// The end of what was asked for.
     asked: u64,
     released: u64,
+    /// Bytes that were released and did travel.
+    travelled: u64,
     /// What was asked for first of all that could not be given.
     awaited: Option<Range<u64>>,
     /// Whether it stands in the queue for memory.
@@ -109,6 +111,7 @@ impl Sending {
             again: Vec::new(),
             asked: 0,
             released: 0,
+            travelled: 0,
             awaited: None,
             is_queued: false,
             tree: HashTree::new(meta.len),
@@ -136,9 +139,9 @@ impl Sending {
         }
     }
 
-    /// Bytes that need not be kept any more.
-    pub(super) fn released(&self) -> u64 {
-        self.released
+    /// How far it is.
+    pub(super) fn progress(&self) -> Progress {
+        Progress { done: self.released, travelled: self.travelled, unsynced: None }
     }
 
     /// Fills `buf`, or prepares to.
@@ -428,8 +431,12 @@ impl Sending {
 
     /// Lets go of what nobody asks for again.
     pub(super) fn release(&mut self, below: u64) {
-        self.released = self.released.max(below.min(self.len));
+        let before = self.released;
+        self.released = before.max(below.min(self.len));
         let released = self.released;
+        let passed = released.saturating_sub(before);
+        let spared = self.known.skipped_in(&(before..released));
+        self.travelled = self.travelled.saturating_add(passed.saturating_sub(spared));
         let is_past =
             |(start, span): (&u64, &Span)| span.buffer.is_some() && start + span.len <= released;
         while let Some(entry) = self.spans.first_entry()

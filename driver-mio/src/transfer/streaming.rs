@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use gannet_protocol::{BodyId, BodyLen, End, Identity, Note, Status, Unread};
 
 use super::{
-    Limits, Output,
+    Limits, Output, Progress,
     job::{Produced, Stream, Work},
     outbox::Outbox,
 };
@@ -62,8 +62,8 @@ impl Streams {
         self.let_in(out);
     }
 
-    pub(super) fn progress(&self, body: BodyId) -> Option<u64> {
-        self.streaming.get(&body).map(|streaming| streaming.released)
+    pub(super) fn progress(&self, body: BodyId) -> Option<Progress> {
+        self.streaming.get(&body).map(|streaming| Progress::of_all(streaming.released))
     }
 
     /// Fills `buf` from a body; nothing if it is not known.

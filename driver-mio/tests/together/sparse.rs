@@ -90,6 +90,8 @@ fn a_sparse_file_costs_what_it_holds() {
         travelled(&world, |client| client.put(world.here("put"), root_as("stored")));
     for (done, cost) in [(got, cost_of_get), (put, cost_of_put)] {
         assert_eq!((done.len, done.hash, done.kept), (4 * GIB, None, 0));
+        let travelled = done.len - done.holes;
+        assert!((900_000..5 * MIB).contains(&travelled), "{travelled}");
         assert!(cost < 5 * MIB, "{cost}");
     }
     for (from, to) in [("get", "got"), ("put", "stored")] {
@@ -185,9 +187,56 @@ fn what_stood_where_a_hole_is_is_gone() {
     fs::write(world.there("file"), &old).unwrap();
     let check = How { check: true, ..How::default() };
     let done = finish(client.put_as(world.here("new"), root_as("file"), check)).unwrap();
-    assert_eq!((done.kept, done.hash), (5 * MIB, None));
+    let hash = Some(*blake3::hash(&new).as_bytes());
+    assert_eq!((done.kept, done.holes, done.hash), (5 * MIB, 3 * MIB, hash));
     assert_holds(&world.there("file"), &new);
     assert!(allocated(&world.there("file")) <= 5 * MIB + 64 * 1024);
+}
+
+/// As `b3sum` would print it.
+#[test]
+fn the_hash_of_a_sparse_file_is_computed_only_by_wish() {
+    let world = World::new();
+    let bytes = content(1, 300_000);
+    let len = 70 * MIB + 5;
+    let data = [(3 * MIB, &bytes[..]), (20 * MIB + 5, &bytes[7..])];
+    for (name, len) in [("long", len), ("empty", 3 * MIB), ("one", MIB)] {
+        let data = if len > 20 * MIB { &data[..] } else { &[] };
+        if !sparse(&world.there(name), len, data) || !sparse(&world.here(name), len, data) {
+            return;
+        }
+    }
+    let client = world.client();
+    let check = How { check: true, ..How::default() };
+    for file in ["long", "empty", "one"] {
+        let hash = Some(*blake3::hash(&fs::read(world.here(file)).unwrap()).as_bytes());
+        let ways: [(How, &str, Option<[u8; 32]>); 2] =
+            [(How::default(), "plain", None), (check, "checked", hash)];
+        for (how, to, expected) in ways {
+            let (copy, stored) = (format!("{file}-{to}"), root_as(&format!("{file}-{to}")));
+            let got = finish(client.get_as(name(file), world.here(&copy), how)).unwrap();
+            let put = finish(client.put_as(world.here(file), stored, how)).unwrap();
+            assert_eq!((got.hash, put.hash), (expected, expected), "{copy}");
+            assert_same(&world.here(file), &world.there(&copy));
+            assert_same(&world.there(file), &world.here(&copy));
+            assert!(allocated(&world.here(&copy)) < 4 * MIB);
+        }
+        // The same once more is unchanged, holes and all.
+        let (copy, stored) = (format!("{file}-checked"), root_as(&format!("{file}-checked")));
+        let got = finish(client.get_as(name(file), world.here(&copy), check)).unwrap();
+        let put = finish(client.put_as(world.here(file), stored, check)).unwrap();
+        assert!(got.unchanged && put.unchanged, "{got:?} {put:?}");
+        assert_eq!((got.hash, got.kept, got.holes), (hash, got.len, 0));
+        // Nothing but bytes in place of a hole.
+        let other = File::options().write(true).open(world.there(&copy)).unwrap();
+        other.write_all_at(b"x", 9).unwrap();
+        let modified = fs::metadata(world.here(file)).unwrap().modified().unwrap();
+        other.set_modified(modified).unwrap();
+        let stored = root_as(&copy);
+        let put = finish(client.put_as(world.here(file), stored, check)).unwrap();
+        assert!(!put.unchanged && put.hash == hash, "{put:?}");
+        assert_same(&world.here(file), &world.there(&copy));
+    }
 }
 
 /// `docs/hostile-input.md`, row 55.

@@ -179,6 +179,40 @@ fn a_file_that_is_gone_has_to_stay_away_to_be_believed() {
     assert!(clients.is_settled());
 }
 
+/// What runs by it ends then, as after a change; a moment's trouble ends nothing.
+///
+/// `docs/hostile-input.md`, row 41.
+#[test]
+fn a_file_that_cannot_be_read_for_long_is_believed() {
+    let second = std::time::Duration::from_secs(1);
+    let world = World::prepared();
+    let path = world.authorize(&format!("{} write\n", key(1)));
+    for is_gone in [false, true] {
+        let mut clients = load(&world).unwrap();
+        let (before, now) = (clients.generation(), later());
+        // A directory cannot be read, by root neither.
+        if is_gone {
+            fs::remove_file(&path).unwrap();
+            fs::create_dir(&path).unwrap();
+        } else {
+            set_mode(&path, 0o622);
+        }
+        assert!(clients.refresh(now));
+        assert!(clients.generation() > before && !clients.is_settled());
+        assert!(!clients.refresh(now + second) && !clients.is_settled());
+        assert!(!clients.refresh(now + 3 * second) && clients.is_settled());
+        assert_eq!(standing(&clients, 1), "unlisted");
+        if !is_gone {
+            set_mode(&path, 0o600);
+            assert!(clients.refresh(now + 4 * second));
+            assert_eq!(standing(&clients, 1), "write");
+            set_mode(&path, 0o622);
+            assert!(clients.refresh(now + 5 * second) && !clients.is_settled(), "anew");
+            set_mode(&path, 0o600);
+        }
+    }
+}
+
 /// `docs/hostile-input.md`, row 41.
 #[test]
 fn a_file_that_cannot_be_trusted_lets_nobody_in() {

@@ -109,9 +109,10 @@ impl Session<'_> {
 
     /// As the receiver of a body: says what it holds of it already.
     ///
-    /// A server that receives a body of a known length over [`crate::HOLD_ABOVE`] says [`Held::Groups`], or any number of
-    /// [`Held::Hashes`] in ascending order and then [`Held::Nothing`], or that alone; the client holds the body back for it. A
-    /// client does so with hashes after a [`Reply::Meta`] of such a length and another identity than its [`crate::Have`] has. After
+    /// A server that receives a body of a known length over [`crate::HOLD_ABOVE`], or one that is not empty and whose content is
+    /// to be compared ([`crate::How`]), says [`Held::Groups`], or any number of [`Held::Hashes`] in ascending order and then
+    /// [`Held::Nothing`], or that alone; the client holds the body back for it. A client does so with hashes after a [`Reply::Meta`]
+    /// of a length that is known and not 0, and another identity than its [`crate::Have`] has. After
     /// [`Held::Groups`] their bytes are kept ([`Self::keep`]). [`Held::Again`] undoes that, and makes all bytes of the group come
     /// again as new ones, into [`crate::Write`]s (one that was handed out before is void): at most [`crate::MAX_AGAIN`] times a group and [`crate::MAX_AGAINS`] times a body.
     ///

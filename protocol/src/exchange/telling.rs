@@ -13,6 +13,8 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub(super) struct Telling {
     stage: Stage,
+    /// Bytes that go without waiting for what the receiver says.
+    head: u64,
     group_len: u64,
     /// Groups of the body; of an open one as many as it can come to have.
     groups: u64,
@@ -42,12 +44,16 @@ impl Telling {
             BodyLen::Open => MAX_BODY / BLOCK_LEN,
         };
         let group_len = len.group_len();
-        Self { stage: Stage::Over, group_len, groups, again: BTreeMap::new(), agains: 0 }
+        let again = BTreeMap::new();
+        Self { stage: Stage::Over, head: 0, group_len, groups, again, agains: 0 }
     }
 
-    /// Of the body of a put: its receiver answers at once.
+    /// Of the body of a put: its receiver answers at once, if that is worth the wait or the content is to be compared.
     pub(super) fn of_put(put: &Put) -> Self {
-        Self::asking(put.meta.len, true, Some(put.meta.identity))
+        let is_long = matches!(put.meta.len, BodyLen::Known(len) if len > HOLD_ABOVE);
+        let telling = Self::asking(put.meta.len, put.how.check || is_long, Some(put.meta.identity));
+        // What is compared may well be the same.
+        Self { head: if put.how.check { 0 } else { UNTOLD }, ..telling }
     }
 
     /// Of the body of a get that is answered by `meta`: its receiver has said what it has, unless that is of another state of
@@ -57,7 +63,7 @@ impl Telling {
     }
 
     fn asking(len: BodyLen, asked: bool, identity: Option<Identity>) -> Self {
-        let held = asked && matches!(len, BodyLen::Known(len) if len > HOLD_ABOVE);
+        let held = asked && matches!(len, BodyLen::Known(1..));
         let stage = if held { Stage::Untold { identity } } else { Stage::Over };
         Self { stage, ..Self::none(len) }
     }
@@ -122,7 +128,7 @@ impl Telling {
     pub(super) fn limit(&self) -> u64 {
         match self.stage {
             Stage::Over => u64::MAX,
-            _ => self.told().saturating_mul(self.group_len).max(UNTOLD),
+            _ => self.told().saturating_mul(self.group_len).max(self.head),
         }
     }
 
@@ -163,9 +169,17 @@ mod tests {
     }
 
     fn of_put(len: BodyLen) -> Telling {
+        of_put_as(len, false)
+    }
+
+    fn of_put_as(len: BodyLen, check: bool) -> Telling {
         let leaf = crate::Name::parse(b"leaf").unwrap();
         let to = crate::Destination { path: None, leaf, into_directory: false };
-        Telling::of_put(&Put { to, meta: meta(len), how: crate::How::default() })
+        Telling::of_put(&Put {
+            to,
+            meta: meta(len),
+            how: crate::How { check, ..crate::How::default() },
+        })
     }
 
     fn have(identity: u8, end: u64) -> Held {
@@ -206,6 +220,19 @@ mod tests {
         }
     }
 
+    /// Not a byte of it travels before.
+    #[test]
+    fn a_short_put_whose_content_is_compared_is_told_of_too() {
+        for (len, awaited) in [(0, false), (1, true), (HOLD_ABOVE, true), (HOLD_ABOVE + 1, true)] {
+            let mut telling = of_put_as(BodyLen::Known(len), true);
+            assert_eq!((telling.is_awaited(), telling.limit() == 0), (awaited, awaited), "{len}");
+            assert_eq!(telling.say(&hashes(0, 1)), awaited);
+            assert_eq!(telling.say(&Held::Nothing), awaited);
+            assert_eq!(telling.limit(), u64::MAX);
+        }
+        assert!(!of_put_as(BodyLen::Open, true).is_awaited());
+    }
+
     #[test]
     fn hashes_rise_and_lift_the_limit() {
         let mut telling = of_put(LONG);
@@ -224,7 +251,8 @@ mod tests {
             (None, LONG, false),
             (Some(Identity([1; 16])), LONG, false),
             (other, LONG, true),
-            (other, BodyLen::Known(HOLD_ABOVE), false),
+            (other, BodyLen::Known(1), true),
+            (other, BodyLen::Known(0), false),
             (other, BodyLen::Open, false),
         ] {
             let mut telling = Telling::of_get(claimed, &meta(len));

@@ -10,10 +10,11 @@ use crate::{
 };
 
 /// A sender waits for what the receiver holds of bodies of a known length over so many bytes: one group of the least size.
-/// Shorter ones are sent sooner than asked about.
+/// Shorter ones are sent sooner than asked about, unless their content is to be compared.
 pub const HOLD_ABOVE: u64 = super::BLOCK_LEN;
 
-/// Bytes of such a body, from its start, that go without waiting: they fill the first round trip of most paths.
+/// Bytes of a body that is put, from its start, that go without waiting unless its content is to be compared: they fill the
+/// first round trip of most paths.
 pub const UNTOLD: u64 = 64 * 1024;
 
 /// Most ranges of [`GroupRanges`]. They take 9 KiB at most, and so fit a message beside the longest name.

@@ -1,8 +1,6 @@
 //! What the endpoint tells a host.
 
-use gannet_protocol::{
-    BodyId, BodyLen, Event, ExchangeId, HOLD_ABOVE, Instant, Note, Reply, Status,
-};
+use gannet_protocol::{BodyId, BodyLen, Event, ExchangeId, Instant, Note, Reply, Status};
 
 use super::{Host, Outcome};
 use crate::incoming::Incoming;
@@ -96,7 +94,7 @@ impl Host {
                 incoming.adopt_all(&partial);
                 Vec::new()
             }
-            BodyLen::Known(len) if len > HOLD_ABOVE => incoming.compare_all(&partial),
+            BodyLen::Known(1..) => incoming.compare_all(&partial),
             _ => Vec::new(),
         });
         self.expect_body(body, incoming);

@@ -154,8 +154,10 @@ impl Host {
         let Meta { len, identity, modified, .. } = put.meta;
         let mut incoming = Incoming::new(exchange, len, Some(identity));
         let partial = self.partials.get(&name).cloned().filter(|_| !put.how.fresh);
+        let least = if put.how.check { 0 } else { HOLD_ABOVE };
+        let is_told = matches!(len, BodyLen::Known(len) if len > least);
         let said = match partial {
-            _ if !matches!(len, BodyLen::Known(len) if len > HOLD_ABOVE) => Vec::new(),
+            _ if !is_told => Vec::new(),
             Some(partial) if partial.identity == identity => {
                 incoming.adopt_all(&partial);
                 vec![Held::Groups(partial.have())]

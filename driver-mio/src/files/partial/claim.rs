@@ -142,7 +142,7 @@ impl Claim {
                     found.map(|(_, journal)| usable(journal, meta.len)).unwrap_or_default();
                 self.start_anew(meta, !groups.is_empty()).map_err(|error| status_of(&error))?;
                 let base = if groups.is_empty() {
-                    target.filter(|_| is_worth_keeping(meta.len)).map(Base::from)
+                    target.map(Base::from)
                 } else {
                     Some(Base::Here(groups))
                 };
@@ -198,8 +198,8 @@ fn usable(journal: Journal, len: BodyLen) -> BTreeMap<u64, Hash> {
 
 impl From<SourceFile> for Base {
     fn from(target: SourceFile) -> Self {
-        let len = target.len();
-        Self::Target(Arc::new(target.into_file()), len)
+        let version = target.version();
+        Self::Target(Arc::new(target.into_file()), version)
     }
 }
 

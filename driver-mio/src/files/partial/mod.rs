@@ -17,7 +17,7 @@ mod tests;
 use std::{collections::BTreeMap, fs::File, io, path::Path, sync::Arc};
 
 use cap_std::fs::Dir;
-use gannet_protocol::{BodyLen, Hash, Name, Status};
+use gannet_protocol::{BodyLen, Hash, Name, Status, Version};
 
 use super::{
     Root,
@@ -87,8 +87,8 @@ impl Room {
 pub(crate) enum Base {
     /// The partial file itself, and what its groups were.
     Here(BTreeMap<u64, Hash>),
-    /// What stands under the name, of that length, and what its groups are is not known.
-    Target(Arc<File>, u64),
+    /// What stands under the name, and what its groups are is not known.
+    Target(Arc<File>, Version),
 }
 
 /// Where on this machine a file is to be stored.

@@ -2,12 +2,19 @@
 
 use std::ops::Range;
 
-use gannet_protocol::{BLOCK_LEN, BodyLen, Hash, Have, Held, Instant, MAX_AGAIN, Status};
+use gannet_protocol::{BLOCK_LEN, BodyLen, Have, Held, Instant, MAX_AGAIN, Status, Version};
 
 use super::{Receiving, State};
 use crate::{
     files::Partial,
-    transfer::{Output, basing::Basing, checks::Verdict, job::Copied, outbox::Outbox},
+    transfer::{
+        Output, Received,
+        basing::{Basing, HashedBase},
+        checks::Verdict,
+        job::Copied,
+        outbox::Outbox,
+        twin::Compared,
+    },
 };
 
 impl Receiving {
@@ -15,7 +22,8 @@ impl Receiving {
     pub(super) fn take_kept(&mut self, partial: &mut Partial, out: &mut Outbox) {
         let BodyLen::Known(len) = self.meta.len else { return };
         if let Some(base) = partial.take_base() {
-            self.basing = Some(Basing::new(base, partial.file(), len));
+            let version = Version { len, modified: self.meta.modified };
+            self.basing = Some(Basing::new(base, partial.file(), version));
             return;
         }
         self.kept = partial.kept().keys().map(|index| self.bytes_of(*index)).sum();
@@ -58,6 +66,7 @@ impl Receiving {
             && let Some(expected) = self.checks.expected(index)
             && let Some(range) = basing.take(self.body, index, expected, partial.file(), out)
         {
+            self.kept = self.kept.saturating_add(range.end.saturating_sub(range.start));
             self.checks.restart(index);
             self.blocks.retain(|block, _| !range.contains(&block.saturating_mul(BLOCK_LEN)));
         }
@@ -67,16 +76,39 @@ impl Receiving {
     pub(in crate::transfer) fn on_base_hashed(
         &mut self,
         index: u64,
-        hash: Option<Hash>,
+        hashed: Option<HashedBase>,
         out: &mut Outbox,
     ) {
         if self.is_over() {
             return;
         }
         if let Some(basing) = &mut self.basing {
-            basing.on_hashed(self.body, index, hash, out);
+            basing.on_hashed(self.body, index, hashed, out);
         }
         self.take_from_base(index, out);
+        self.publish_if_whole(out);
+    }
+
+    /// Whether what stands under the name is another file. If it is the very one that was to be received, it is left, and
+    /// this is over; if that is not known yet, it may not be replaced yet. Called once the sender has said all.
+    pub(super) fn may_replace(&mut self, len: u64, out: &mut Outbox) -> bool {
+        let (State::Open(partial), Some(basing)) = (&self.state, &mut self.basing) else {
+            return true;
+        };
+        match basing.twin().map_or(Compared::Other, |twin| twin.compare()) {
+            Compared::Open => false,
+            Compared::Other => {
+                basing.part(self.body, partial.file(), out);
+                true
+            }
+            Compared::Same(hash) => {
+                self.kept = len;
+                self.end_all(out);
+                let received = Received { len, hash, kept: len, holes: 0, unchanged: true };
+                out.tell(Output::Stored { body: self.body, received });
+                false
+            }
+        }
     }
 
     /// Takes note that a group was taken from the file's former state.
@@ -91,7 +123,6 @@ impl Receiving {
         }
         match copied {
             Ok(blocks) => {
-                self.kept = self.kept.saturating_add(self.bytes_of(index));
                 for &Copied { start, len, hashed } in blocks {
                     let verdict = self.checks.add(start, len, hashed);
                     self.judge(verdict, out);
@@ -99,10 +130,7 @@ impl Receiving {
                 self.publish_if_whole(out);
             }
             // It has become shorter.
-            Err(Status::Changed) => {
-                self.kept = self.kept.saturating_add(self.bytes_of(index));
-                self.want_again(index, out);
-            }
+            Err(Status::Changed) => self.want_again(index, out),
             Err(status) => self.fail(*status, out),
         }
     }
@@ -166,5 +194,6 @@ impl Receiving {
             recording.take();
             self.fail(status, out);
         }
+        self.publish_if_whole(out);
     }
 }

@@ -4,12 +4,20 @@ use std::{ops::Range, sync::Arc};
 
 use gannet_protocol::{BodyLen, Status};
 
-use super::{Receiving, State};
-use crate::transfer::{
-    holes::hashed_parts,
-    job::{Copied, Work},
-    outbox::Outbox,
+use super::{Hashing, Receiving, State};
+use crate::{
+    hash::{GroupHash, Hashed},
+    transfer::{
+        basing::Basing,
+        holes::hashed_parts,
+        job::{Copied, Work},
+        outbox::Outbox,
+    },
 };
+
+/// Most bytes in holes that are hashed by wish, 256 GiB: a few minutes of one core. Who asks may be a stranger, and the hash of
+/// zeros cannot be known beforehand: BLAKE3 counts the chunks.
+const MAX_HASHED_HOLES: u64 = 256 << 30;
 
 impl Receiving {
     /// Takes a hole. Of groups that lie in it altogether nothing else is needed; of others its zeros count as if they had come.
@@ -74,6 +82,9 @@ impl Receiving {
             if self.is_over() {
                 return;
             }
+            if self.hashing == Hashing::Begun && self.take_hollow(start, len, hashed) {
+                continue;
+            }
             // It may have become known that they are here from before, or have to come after all.
             let is_taken = self.basing.as_ref().is_some_and(|basing| basing.is_taken(start));
             if self.holes.contains(start) && !self.checks.is_kept(start) && !is_taken {
@@ -83,6 +94,53 @@ impl Receiving {
         }
         self.hash_zeros(out);
         self.publish_if_whole(out);
+    }
+
+    /// Takes what zeros hash to of a group that lies in a hole altogether; false if it does not.
+    fn take_hollow(&mut self, start: u64, len: u64, hashed: Hashed) -> bool {
+        if !self.checks.is_hollow(start / self.meta.len.group_len()) {
+            return false;
+        }
+        if let Some(GroupHash { index, hash }) = self.checks.add_hollow(start, len, hashed)
+            && let Some(twin) = self.basing.as_mut().and_then(Basing::twin)
+        {
+            twin.add(index, hash);
+        }
+        true
+    }
+
+    /// Whether groups that lie in holes altogether are hashed as far as they have to be. Called once all holes are told.
+    pub(super) fn has_hashed_holes(&mut self, out: &mut Outbox) -> bool {
+        let BodyLen::Known(len) = self.meta.len else { return true };
+        if self.hashing == Hashing::Wanted && self.zeros.is_done() {
+            let hollow = self.checks.hollow(len);
+            let bytes = hollow.iter().map(|range| range.end.saturating_sub(range.start)).sum();
+            self.hashing = if (1..=MAX_HASHED_HOLES).contains(&bytes) {
+                hollow.into_iter().for_each(|range| self.zeros.add(range));
+                self.hash_zeros(out);
+                Hashing::Begun
+            } else {
+                Hashing::Unwanted
+            };
+        }
+        match self.hashing {
+            Hashing::Unwanted => true,
+            Hashing::Wanted => false,
+            Hashing::Begun => self.zeros.is_done(),
+        }
+    }
+
+    /// Bytes of holes that neither came nor were there before.
+    pub(super) fn skipped(&self) -> u64 {
+        let BodyLen::Known(len) = self.meta.len else { return 0 };
+        let is_here = |part: &Range<u64>| {
+            let is_taken = |basing: &Basing| basing.is_taken(part.start);
+            self.checks.is_kept(part.start) || self.basing.as_ref().is_some_and(is_taken)
+        };
+        // Groups that lie in a hole altogether are never taken from what was here.
+        let parts = self.holes.ranges().iter().flat_map(|hole| hashed_parts(hole, len));
+        let here = parts.filter(is_here).map(|part| part.end.saturating_sub(part.start)).sum();
+        self.holes.bytes().saturating_sub(here)
     }
 
     /// Sees that there is room for all but the holes, which the sender tells first.

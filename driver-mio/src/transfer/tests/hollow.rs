@@ -12,7 +12,7 @@ use gannet_protocol::{Source, Ticket, Write};
 use super::*;
 use crate::{
     hash::hash_group,
-    transfer::{Sink, buffers::BLOCK},
+    transfer::{Received, Sink, buffers::BLOCK},
 };
 
 /// A length of which groups are two blocks.
@@ -52,8 +52,14 @@ impl Rig {
     }
 
     fn is_stored_without_hash(&self, len: u64) -> bool {
-        let is = |output: &Output| matches!(output, Output::Stored { len: stored, hash: None, .. } if *stored == len);
-        self.outputs.iter().any(is)
+        self.received().is_some_and(|received| received.len == len && received.hash.is_none())
+    }
+
+    fn received(&self) -> Option<Received> {
+        self.outputs.iter().find_map(|output| match output {
+            Output::Stored { received, .. } => Some(*received),
+            _ => None,
+        })
     }
 
     /// A file of this length with `data` at these places; nothing if the file system does not tell of holes.
@@ -157,6 +163,7 @@ fn holes_need_not_come() {
             rig.run_all();
         }
         assert!(rig.is_stored_without_hash(LONG), "{seed}");
+        assert_eq!(rig.received().unwrap().holes, LONG - BLOCK_LEN);
         let file = File::open(rig.path("file")).unwrap();
         let mut held = vec![1; 3 * BLOCK];
         file.read_exact_at(&mut held, 0).unwrap();
@@ -185,6 +192,8 @@ fn a_group_with_a_hole_that_is_wrong_comes_again_as_a_whole() {
     rig.block(BLOCK_LEN, &data[BLOCK..]);
     rig.run_all();
     assert!(rig.is_stored_without_hash(LONG));
+    // What came after all is not counted.
+    assert_eq!(rig.received().unwrap().holes, LONG - 2 * BLOCK_LEN);
     let mut held = vec![0; 2 * BLOCK];
     File::open(rig.path("file")).unwrap().read_exact_at(&mut held, 0).unwrap();
     assert!(held == data);
@@ -203,7 +212,7 @@ fn holes_before_the_file_is_open_are_punched_then() {
     rig.open(body(1), "file", BodyLen::Known(len));
     rig.run_all();
     assert!(rig.is_stored_without_hash(len));
-    assert_eq!(rig.transfers.progress(body(1)), Some(len));
+    assert_eq!(rig.progress(body(1)), Some((len, 0)));
     assert!(fs::read(rig.path("file")).unwrap() == vec![0; 3 * BLOCK]);
     rig.finish([body(1)]);
 }
@@ -266,6 +275,7 @@ fn holes_are_written_to_a_pipe_as_zeros() {
     rig.note(end(len));
     rig.run_all();
     assert!(rig.is_stored_without_hash(len));
+    assert_eq!(rig.received().unwrap().holes, 2 * BLOCK_LEN + 3);
     assert!(*reader.0.lock().unwrap() == content);
     rig.finish([body(1)]);
 }

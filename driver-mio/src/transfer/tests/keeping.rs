@@ -1,12 +1,15 @@
 //! Files that are gone on with, and what is written down for that.
 
-use std::time::Duration;
+use std::{os::unix::fs::MetadataExt as _, time::Duration};
 
 use super::{
     receiving::{Chunk, known},
     *,
 };
-use crate::files::{Durability, Keeper, Partial, Which};
+use crate::{
+    files::{Durability, Keeper, Partial, Which},
+    transfer::job::{Done, Outcome},
+};
 
 const LEN: usize = (5 << 20) + 77;
 
@@ -28,9 +31,21 @@ impl Rig {
         kept
     }
 
+    /// Receives these groups of the first body, and no more.
+    fn interrupt(&mut self, meta: &Meta, content: &[u8], groups: &[u64]) {
+        self.receive_on(body(1), meta);
+        for note in group_notes(content, known(content)) {
+            self.transfers.note(self.now, body(1), note);
+        }
+        self.write_groups(body(1), content, groups);
+        self.run_all();
+        self.transfers.forget(body(1));
+        self.run_all();
+    }
+
     fn kept(&self, of: BodyId) -> Option<u64> {
         self.outputs.iter().find_map(|output| match output {
-            Output::Stored { body, kept, .. } if *body == of => Some(*kept),
+            Output::Stored { body, received } if *body == of => Some(received.kept),
             _ => None,
         })
     }
@@ -60,13 +75,13 @@ fn what_was_verified_does_not_travel_again() {
     assert_eq!(rig.files(), 2);
 
     assert_eq!(rig.receive_on(body(2), &meta), [0, 2], "of 4 and 5 nobody said what they are");
-    assert_eq!(rig.transfers.progress(body(2)), Some(2 << 20));
+    assert_eq!(rig.progress(body(2)), Some((2 << 20, 0)));
     rig.write_groups(body(2), &content, &[1, 3, 4, 5]);
     rig.note_all(body(2), &content, known(&content));
     rig.run_all();
     assert_eq!(rig.stored(body(2)), Some((LEN as u64, hash_of(&content))));
     assert_eq!(rig.kept(body(2)), Some(2 << 20));
-    assert_eq!(rig.transfers.progress(body(2)), Some(LEN as u64));
+    assert_eq!(rig.progress(body(2)), Some((LEN as u64, LEN as u64 - (2 << 20))));
     let rig = rig.finish([body(1), body(2)]);
     assert_eq!(rig.files(), 1);
     assert!(fs::read(rig.path("file")).unwrap() == content);
@@ -78,14 +93,7 @@ fn bytes_for_what_is_kept_are_discarded() {
     let content = content(LEN, 1);
     let meta = meta(known(&content));
     let mut rig = Rig::new(&Limits::default(), 1);
-    rig.receive_on(body(1), &meta);
-    for note in group_notes(&content, known(&content)) {
-        rig.transfers.note(rig.now, body(1), note);
-    }
-    rig.write_groups(body(1), &content, &[0, 1]);
-    rig.run_all();
-    rig.transfers.forget(body(1));
-    rig.run_all();
+    rig.interrupt(&meta, &content, &[0, 1]);
     let before = rig.settled;
     let mut wrong = content.clone();
     wrong[5] ^= 1;
@@ -109,14 +117,7 @@ fn what_is_all_there_needs_only_the_end() {
     let content = content(LEN, 1);
     let meta = meta(known(&content));
     let mut rig = Rig::new(&Limits::default(), 1);
-    rig.receive_on(body(1), &meta);
-    for note in group_notes(&content, known(&content)) {
-        rig.transfers.note(rig.now, body(1), note);
-    }
-    rig.write_all(body(1), &content, 60_000);
-    rig.run_all();
-    rig.transfers.forget(body(1));
-    rig.run_all();
+    rig.interrupt(&meta, &content, &[0, 1, 2, 3, 4, 5]);
     assert_eq!(rig.receive_on(body(2), &meta).len(), 6);
     rig.run_all();
     assert_eq!(rig.stored(body(2)), None);
@@ -184,6 +185,38 @@ fn what_is_written_is_synced_now_and_then() {
     }
 }
 
+/// A system tells of a failed sync once: whoever syncs beside hears nothing of it.
+#[test]
+fn a_file_is_not_put_in_place_while_a_sync_is_under_way() {
+    let content = content(LEN, 1);
+    let meta = meta(known(&content));
+    for synced in [Ok(()), Err(Status::Io)] {
+        let mut rig = Rig::new(&Limits::default(), 1);
+        rig.receive_on(body(1), &meta);
+        rig.note_all(body(1), &content, known(&content));
+        rig.now = rig.now + Duration::from_secs(3);
+        rig.write_groups(body(1), &content, &[0, 1]);
+        rig.run_some(|job| !format!("{job:?}").contains("Sync {"));
+        assert_eq!(rig.syncs(), 1);
+        rig.write_groups(body(1), &content, &[2, 3, 4, 5]);
+        rig.run_some(|job| !format!("{job:?}").contains("Sync {"));
+        let unsynced = |rig: &Rig| rig.transfers.progress(body(1)).and_then(|all| all.unsynced);
+        let jobs = format!("{:?}", rig.jobs);
+        assert!(rig.jobs.len() == 1 && rig.stored(body(1)).is_none(), "{jobs}");
+        assert_eq!(unsynced(&rig), Some(LEN as u64));
+        drop(rig.jobs.pop());
+        let done = Done { body: body(1), outcome: Outcome::Synced(synced) };
+        rig.transfers.handle_done(rig.now, done);
+        rig.drain();
+        assert_eq!(unsynced(&rig), synced.ok().map(|()| 5 << 20));
+        rig.run_all();
+        assert_eq!(rig.failure(body(1)), synced.err());
+        assert_eq!(rig.stored(body(1)).is_some(), synced.is_ok());
+        assert_eq!(rig.path("file").exists(), synced.is_ok());
+        rig.finish([body(1)]);
+    }
+}
+
 #[test]
 fn small_files_are_put_in_place_together() {
     let mut rig = Rig::new(&Limits::default(), 1);
@@ -216,14 +249,7 @@ fn what_was_kept_comes_again_if_the_sender_says_otherwise() {
     let meta = meta(known(&content));
     for is_early in [true, false] {
         let mut rig = Rig::new(&Limits::default(), 1);
-        rig.receive_on(body(1), &meta);
-        for note in group_notes(&wrong, known(&content)) {
-            rig.transfers.note(rig.now, body(1), note);
-        }
-        rig.write_groups(body(1), &wrong, &[0, 1]);
-        rig.run_all();
-        rig.transfers.forget(body(1));
-        rig.run_all();
+        rig.interrupt(&meta, &wrong, &[0, 1]);
         if is_early {
             rig.transfers.receive_file(body(2), &meta);
             rig.note_all(body(2), &content, known(&content));
@@ -241,6 +267,47 @@ fn what_was_kept_comes_again_if_the_sender_says_otherwise() {
         assert_eq!(rig.kept(body(2)), Some(1 << 20));
         let rig = rig.finish([body(1), body(2)]);
         assert!(fs::read(rig.path("file")).unwrap() == content);
+    }
+}
+
+/// Nothing is copied before it is known to be another one.
+#[test]
+fn a_file_of_the_same_length_and_time_is_left_if_its_content_is_the_same() {
+    let old = content(LEN, 1);
+    let mut new = old.clone();
+    new[(3 << 20) + 5] ^= 1;
+    for (sent, is_early) in [(&old, true), (&old, false), (&new, true), (&new, false)] {
+        let meta = meta(known(sent));
+        let mut rig = Rig::new(&Limits::default(), 1);
+        fs::write(rig.path("file"), &old).unwrap();
+        let modified = std::time::UNIX_EPOCH + Duration::new(5, 5);
+        let file = fs::File::options().write(true).open(rig.path("file")).unwrap();
+        file.set_modified(modified).unwrap();
+        let before = fs::metadata(rig.path("file")).unwrap();
+        rig.transfers.receive_file(body(1), &meta);
+        rig.transfers.want_hash(body(1));
+        if is_early {
+            rig.note_all(body(1), sent, known(sent));
+        }
+        let partial = rig.begin(&meta);
+        rig.transfers.open(rig.now, body(1), Ok(partial));
+        rig.run_all();
+        if !is_early {
+            rig.note_all(body(1), sent, known(sent));
+            rig.run_all();
+        }
+        let is_same = sent == &old;
+        let same: &[u64] = if is_same { &[0, 1, 2, 3, 4, 5] } else { &[0, 1, 2, 4, 5] };
+        assert_eq!(rig.taken(body(1)), same);
+        rig.write_groups(body(1), sent, if is_same { &[] } else { &[3] });
+        rig.run_all();
+        assert_eq!(rig.stored(body(1)), Some((LEN as u64, hash_of(sent))));
+        assert_eq!(rig.kept(body(1)), Some(if is_same { LEN } else { LEN - (1 << 20) } as u64));
+        let rig = rig.finish([body(1)]);
+        assert_eq!(rig.files(), 1);
+        assert!(fs::read(rig.path("file")).unwrap() == *sent);
+        let after = fs::metadata(rig.path("file")).unwrap();
+        assert_eq!(before.ino() == after.ino(), is_same);
     }
 }
 
@@ -291,14 +358,7 @@ fn groups_that_did_not_change_are_taken_from_what_is_here() {
         if is_published {
             fs::write(rig.path("file"), &old).unwrap();
         } else {
-            rig.receive_on(body(1), &other);
-            for note in group_notes(&old, known(&old)) {
-                rig.transfers.note(rig.now, body(1), note);
-            }
-            rig.write_groups(body(1), &old, &[0, 1, 3, 5]);
-            rig.run_all();
-            rig.transfers.forget(body(1));
-            rig.run_all();
+            rig.interrupt(&other, &old, &[0, 1, 3, 5]);
             rig.held.clear();
         }
         rig.transfers.receive_file(body(2), &meta);

@@ -137,6 +137,11 @@ impl Rig {
         while self.run_one() {}
     }
 
+    /// How many bytes of a body are there, and how many of them travelled.
+    fn progress(&self, of: BodyId) -> Option<(u64, u64)> {
+        self.transfers.progress(of).map(|progress| (progress.done, progress.travelled))
+    }
+
     /// Why a body failed, if it did.
     fn failure(&self, of: BodyId) -> Option<Status> {
         self.outputs.iter().find_map(|output| match output {
@@ -170,7 +175,9 @@ impl Rig {
     /// Length and hash of a file that was stored.
     fn stored(&self, of: BodyId) -> Option<(u64, Hash)> {
         self.outputs.iter().find_map(|output| match output {
-            Output::Stored { body, len, hash, .. } if *body == of => Some((*len, (*hash)?)),
+            Output::Stored { body, received } if *body == of => {
+                Some((received.len, received.hash?))
+            }
             _ => None,
         })
     }

@@ -191,7 +191,7 @@ proptest! {
         prop_assert_eq!(rig.failure(body), None);
         prop_assert_eq!(rig.stored(body), Some((len as u64, hash_of(&content))));
         prop_assert_eq!(rig.settled, sent);
-        prop_assert_eq!(rig.transfers.progress(body), Some(sent));
+        prop_assert_eq!(rig.progress(body), Some((sent, sent)));
         let rig = rig.finish([body]);
         prop_assert!(fs::read(rig.path("file")).unwrap() == content);
         prop_assert_eq!(rig.files(), 1);

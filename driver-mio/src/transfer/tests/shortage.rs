@@ -1,7 +1,5 @@
 //! Files that are received when memory or the disk is short.
 
-use std::process::Command;
-
 use gannet_protocol::{Ticket, Write};
 
 use super::{
@@ -9,7 +7,7 @@ use super::{
     *,
 };
 use crate::{
-    files::{Keeper, Which},
+    files::{Keeper, Which, tests::mounts::Mount},
     transfer::buffers::BLOCK,
 };
 
@@ -130,12 +128,7 @@ fn a_body_in_too_many_places_is_given_up() {
 #[test]
 fn a_disk_that_fills_up_ends_the_body_and_no_other() {
     let dir = tempfile::tempdir().unwrap();
-    let mut mount = Command::new("mount");
-    mount.args(["-t", "tmpfs", "-o", "size=3m", "gannet-test"]).arg(dir.path());
-    if !mount.output().is_ok_and(|done| done.status.success()) {
-        eprintln!("SKIPPED: no file system can be mounted here");
-        return;
-    }
+    let Some(mount) = Mount::tmpfs(dir.path(), "size=3m") else { return };
     let content = content(4 << 20, 1);
     let mut rig = Rig::new(&Limits::default(), 1);
     let small = Root::open(dir.path()).unwrap();
@@ -154,8 +147,7 @@ fn a_disk_that_fills_up_ends_the_body_and_no_other() {
     }
     rig.run_all();
     let left = fs::read_dir(dir.path()).unwrap().count();
-    drop(small);
-    let _ = Command::new("umount").arg("-l").arg(dir.path()).status();
+    drop((small, mount));
     assert_eq!(rig.failure(body(1)), Some(Status::Full));
     assert_eq!(left, 0);
     assert_eq!(rig.stored(body(2)), Some((4 << 20, hash_of(&content))));
@@ -167,12 +159,7 @@ fn a_disk_that_fills_up_ends_the_body_and_no_other() {
 #[test]
 fn a_disk_that_fills_up_leaves_what_can_be_gone_on_with() {
     let dir = tempfile::tempdir().unwrap();
-    let mut mount = Command::new("mount");
-    mount.args(["-t", "tmpfs", "-o", "size=5m", "gannet-test"]).arg(dir.path());
-    if !mount.output().is_ok_and(|done| done.status.success()) {
-        eprintln!("SKIPPED: no file system can be mounted here");
-        return;
-    }
+    let Some(mount) = Mount::tmpfs(dir.path(), "size=5m") else { return };
     let content = content(4 << 20, 1);
     let mut rig = Rig::new(&Limits::default(), 1);
     let small = Root::open(dir.path()).unwrap();
@@ -195,8 +182,7 @@ fn a_disk_that_fills_up_leaves_what_can_be_gone_on_with() {
     let failure = rig.failure(body(1));
     fs::remove_file(dir.path().join("other")).unwrap();
     let kept = claim().begin(&meta, None).map(|partial| partial.kept().len());
-    drop(small);
-    let _ = Command::new("umount").arg("-l").arg(dir.path()).status();
+    drop((small, mount));
     assert_eq!(failure, Some(Status::Full));
     assert_eq!(kept, Ok(2));
     rig.finish([body(1)]);

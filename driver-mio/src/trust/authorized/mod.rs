@@ -35,8 +35,10 @@ pub struct AuthorizedClients {
     /// When the stamp was seen to be another.
     changed: SystemTime,
     settled: bool,
-    /// The last trouble that was logged.
-    trouble: Option<String>,
+    /// The last trouble that was logged, and since when there is any.
+    trouble: Option<(String, SystemTime)>,
+    /// Whether that lasts.
+    is_lost: bool,
     generation: u64,
 }
 
@@ -55,8 +57,18 @@ impl AuthorizedClients {
         }
         let changed = SystemTime::UNIX_EPOCH;
         let settled = stamp == Stamp::of(&path) && stamp.is_settled(now, changed);
-        let (held_back, trouble, generation) = (false, None, 0);
-        Ok(Self { path, list, content, held_back, stamp, changed, settled, trouble, generation })
+        Ok(Self {
+            path,
+            list,
+            content,
+            held_back: false,
+            stamp,
+            changed,
+            settled,
+            trouble: None,
+            is_lost: false,
+            generation: 0,
+        })
     }
 
     /// Looks whether the file changed, and reads it again if so: one look at its metadata if not. Call it before every
@@ -77,18 +89,25 @@ impl AuthorizedClients {
             && stamp == Stamp::of(&self.path)
             && stamp.is_settled(now, self.changed);
         self.stamp = stamp;
-        if trouble != self.trouble {
-            if let Some(trouble) = &trouble {
-                log::warn!(target: "gannet::trust", "{trouble}: nobody is let in by it");
-            }
-            self.trouble = trouble;
-        }
+        self.note_trouble(trouble, now);
         // What was accepted once needs no end of line.
         if content == self.content && !(self.held_back && self.settled) {
             return false;
         }
         self.take(content);
         true
+    }
+
+    fn note_trouble(&mut self, trouble: Option<String>, now: SystemTime) {
+        let before = self.trouble.take();
+        self.trouble = trouble.map(|trouble| {
+            if before.as_ref().is_none_or(|(logged, _)| *logged != trouble) {
+                log::warn!(target: "gannet::trust", "{trouble}: nobody is let in by it");
+            }
+            (trouble, before.map_or(now, |(_, since)| since))
+        });
+        let is_past = |since| since_1970(now).abs_diff(since_1970(since)) >= SETTLED.as_nanos();
+        self.is_lost = self.trouble.as_ref().is_some_and(|(_, since)| is_past(*since));
     }
 
     fn take(&mut self, content: Vec<u8>) {
@@ -127,11 +146,11 @@ impl AuthorizedClients {
         self.generation
     }
 
-    /// Whether the file rests since some seconds. While it does not, it may be half written: that is reason enough to
-    /// refuse what is new, and not to end what runs.
+    /// Whether the file rests since some seconds, or cannot be read since then. While neither is so, it may be half written: that
+    /// is reason enough to refuse what is new, and not to end what runs.
     #[must_use]
     pub const fn is_settled(&self) -> bool {
-        self.settled
+        self.settled || self.is_lost
     }
 }
 

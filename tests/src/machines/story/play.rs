@@ -21,7 +21,7 @@ impl Story {
                 }
                 let version = self.sources[&(client, source.clone())];
                 let to = command::name(&name);
-                (Command::Put { from: source, to, how }, Some(Change::Put(name.clone(), version)))
+                (Command::Put { from: source, to, how }, Some(Change::Put(name, version)))
             }
             5..=7 => {
                 let from = command::name(&name);

@@ -1,54 +1,26 @@
 //! The vectors of sealed suites in docs/protocol.md, "Sealed suites", with real cryptography and given keys.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use gannet_driver_mio::crypto::AwsLc;
 use gannet_protocol::{
     Protect,
-    crypto::{Aead, Cipher, Crypto, HASH_LEN, Identity, KeyPair, NoRandom, Secret, Suite},
+    crypto::{Cipher, Identity, Suite},
     noise::{Initiator, Responder},
     sealed::{Limits, Sealed},
 };
 
-const DOCUMENT: &str = include_str!("../../docs/protocol.md");
+use crate::scripted;
+
+const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
 
 /// Bytes of a DATA packet's header.
 const HEADER: usize = 17;
 const CLIENT_ID: u64 = 0xc11e_0001;
 const SERVER_ID: u64 = 0x5e47_0002;
 
-/// Real cryptography, but its random bytes are all the same one.
-struct Scripted(u8);
-
-impl Crypto for Scripted {
-    fn random(&self, out: &mut [u8]) -> Result<(), NoRandom> {
-        out.fill(self.0);
-        Ok(())
-    }
-    fn has_aes(&self) -> bool {
-        AwsLc.has_aes()
-    }
-    fn key_pair(&self, secret: &Secret) -> Arc<dyn KeyPair> {
-        AwsLc.key_pair(secret)
-    }
-    fn sha256(&self, data: &[u8]) -> [u8; HASH_LEN] {
-        AwsLc.sha256(data)
-    }
-    fn hmac_sha256(&self, key: &[u8], parts: &[&[u8]], out: &mut [u8; HASH_LEN]) {
-        AwsLc.hmac_sha256(key, parts, out);
-    }
-    fn aead(&self, cipher: Cipher, key: &Secret) -> Box<dyn Aead> {
-        AwsLc.aead(cipher, key)
-    }
-}
-
 /// An identity whose secret is 32 times `own`, and whose ephemeral secrets are 32 times `ephemeral`.
 fn identity(own: u8, ephemeral: u8) -> Identity {
-    let crypto = Arc::new(Scripted(ephemeral));
-    Identity::new(crypto, &Secret::take(&mut [own; 32]))
+    scripted::identity([own; 32], std::iter::repeat(ephemeral))
 }
 
 /// The document's vectors, by name.

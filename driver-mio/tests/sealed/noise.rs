@@ -1,42 +1,17 @@
 //! The key exchange with real cryptography: the published test vectors, and what an attacker could try.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use gannet_driver_mio::crypto::AwsLc;
 use gannet_protocol::{
     OpenError, Protect,
-    crypto::{Aead, Cipher, Crypto, HASH_LEN, Identity, KeyPair, NoRandom, Secret, TAG_LEN},
+    crypto::{Cipher, Crypto, Identity, Secret, TAG_LEN},
     noise::{Answering, HandshakeError, Initiator, Keys, Responder},
     sealed::{Limits, Sealed},
 };
 use proptest::prelude::*;
 
-/// Real cryptography with given ephemeral keys.
-struct Scripted(Mutex<Vec<u8>>);
-
-impl Crypto for Scripted {
-    fn random(&self, out: &mut [u8]) -> Result<(), NoRandom> {
-        let mut bytes = self.0.lock().unwrap();
-        out.copy_from_slice(&bytes[..out.len()]);
-        bytes.drain(..out.len());
-        Ok(())
-    }
-    fn has_aes(&self) -> bool {
-        AwsLc.has_aes()
-    }
-    fn key_pair(&self, secret: &Secret) -> Arc<dyn KeyPair> {
-        AwsLc.key_pair(secret)
-    }
-    fn sha256(&self, data: &[u8]) -> [u8; HASH_LEN] {
-        AwsLc.sha256(data)
-    }
-    fn hmac_sha256(&self, key: &[u8], parts: &[&[u8]], out: &mut [u8; HASH_LEN]) {
-        AwsLc.hmac_sha256(key, parts, out);
-    }
-    fn aead(&self, cipher: Cipher, key: &Secret) -> Box<dyn Aead> {
-        AwsLc.aead(cipher, key)
-    }
-}
+use crate::scripted;
 
 struct Vector {
     cipher: Cipher,
@@ -117,8 +92,7 @@ fn hex(digits: &str) -> Vec<u8> {
 }
 
 fn identity(secret: &str, ephemeral: &str) -> Identity {
-    let mut secret: [u8; 32] = hex(secret).try_into().unwrap();
-    Identity::new(Arc::new(Scripted(Mutex::new(hex(ephemeral)))), &Secret::take(&mut secret))
+    scripted::identity(hex(secret).try_into().unwrap(), hex(ephemeral))
 }
 
 fn transport(cipher: Cipher, key: &Secret, counter: u64, payload: &str) -> Vec<u8> {

@@ -1,0 +1,5 @@
+//! Handshakes and packets with real cryptography.
+
+mod noise;
+mod scripted;
+mod vectors;
