@@ -152,7 +152,7 @@ impl Connection {
     /// Probes for a larger packet size, in a datagram of its own.
     fn poll_mtu_probe(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
         // A path whose window is not even open has other worries.
-        if !self.has_window() || self.path.allowance() != u64::MAX {
+        if !self.has_window(now) || self.path.allowance() != u64::MAX {
             return None;
         }
         let room = u16::try_from(out.len()).unwrap_or(u16::MAX);
@@ -185,7 +185,7 @@ impl Connection {
         let mut batch = Batch::new(out, segment);
         loop {
             let sent = batch.len() as u64;
-            let free = self.probes > 0 || (self.has_window() && sent < paced);
+            let free = self.probes > 0 || (self.has_window(now) && sent < paced);
             let allowance = usize::try_from(self.path.allowance()).unwrap_or(usize::MAX);
             let Some(slot) = batch.slot().filter(|_| !self.is_silenced()) else { break };
             let room = slot.len().min(allowance);
@@ -207,23 +207,26 @@ impl Connection {
 
     /// Bytes that the pacer lets go now; if none, notes when it will.
     fn paced_budget(&mut self, now: Instant) -> u64 {
-        match self.path.next_send(now) {
-            None => {
-                self.paced_until = None;
-                self.path.paced(now)
-            }
-            Some(at) => {
-                let waits = self.exchanges.has_work() && self.has_window();
-                self.paced_until = waits.then_some(at);
-                0
-            }
-        }
+        let paced = self.path.next_send(now);
+        let next = self.window_opens(now).map(|open| paced.map_or(open, |paced| open.max(paced)));
+        self.paced_until = next.filter(|at| *at > now && self.exchanges.has_work());
+        if paced.is_some() { 0 } else { self.path.paced(now) }
     }
 
     /// Whether the congestion window has room for a packet.
-    fn has_window(&self) -> bool {
+    fn has_window(&self, now: Instant) -> bool {
         let packet = u64::from(self.path.mtu.current());
-        self.recovery.in_flight().saturating_add(packet) <= self.path.congestion.window()
+        self.recovery.occupied(now).saturating_add(packet) <= self.path.congestion.window()
+    }
+
+    /// When it has, unless it takes an acknowledgement.
+    fn window_opens(&self, now: Instant) -> Option<Instant> {
+        if self.has_window(now) {
+            return Some(now);
+        }
+        let packet = u64::from(self.path.mtu.current());
+        let others = self.path.congestion.window().checked_sub(packet)?;
+        self.recovery.clears_at(now, others)
     }
 
     /// Notes what kept a packet from being sent: us, or the path.
