@@ -16,6 +16,8 @@ use crate::{
 
 /// Less room than this is left for the next packet rather than filled with a sliver of a body.
 const MIN_CHUNK: usize = 64;
+/// A probe for a larger packet size takes at most one in so many bytes of what the window has left.
+const PROBE_SHARE: u64 = 2;
 /// From so many probe timeouts in a row on, packets are of the size that every path carries: the path may have
 /// become one of smaller packets.
 const SMALL_AFTER_PTOS: u32 = 2;
@@ -155,8 +157,10 @@ impl Connection {
         if !self.has_window(now) || self.path.allowance() != u64::MAX {
             return None;
         }
-        let room = u16::try_from(out.len()).unwrap_or(u16::MAX);
-        let size = self.path.mtu.poll_probe(now).filter(|size| *size <= room)?;
+        // In a window that is not much larger a probe would be all that is sent in a round trip, and again if it is lost.
+        let window = self.path.congestion.window().saturating_sub(self.recovery.occupied(now));
+        let limit = (window / PROBE_SHARE).min(out.len() as u64);
+        let size = self.path.mtu.poll_probe(now, limit)?;
         let number = self.recovery.next_number();
         let buf = out.get_mut(..usize::from(size))?;
         let tag_len = self.protection.tag_len();
