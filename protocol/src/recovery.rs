@@ -1,10 +1,12 @@
 //! Packets in flight, and which of them are lost (RFC 9002, section 6).
 
+mod diverted;
 mod sent;
 
 use alloc::collections::VecDeque;
 use core::{ops::RangeInclusive, time::Duration};
 
+use diverted::Diverted;
 use sent::State;
 pub(crate) use sent::{Chunk, Contents, PathId, Repeat, Repeats, SentPacket};
 
@@ -77,6 +79,7 @@ pub(crate) struct Recovery {
     in_flight: u64,
     /// The same of a path that may come back.
     former: Option<(PathId, u64)>,
+    diverted: Diverted,
     eliciting_in_flight: u64,
     last_eliciting_at: Instant,
     last_progress: Instant,
@@ -105,6 +108,7 @@ impl Recovery {
             path: PathId::FIRST,
             in_flight: 0,
             former: None,
+            diverted: Diverted::NONE,
             eliciting_in_flight: 0,
             last_eliciting_at: now,
             last_progress: now,
@@ -134,6 +138,16 @@ impl Recovery {
         self.in_flight
     }
 
+    /// The same, and what of the packets to a port that is gone is on its way yet.
+    pub(crate) fn occupied(&self, now: Instant) -> u64 {
+        self.in_flight.saturating_add(self.diverted.left(now))
+    }
+
+    /// When no more than so much is occupied, if no acknowledgement has to come for that; a moment after `now`.
+    pub(crate) fn clears_at(&self, now: Instant, occupied: u64) -> Option<Instant> {
+        self.diverted.falls_to(occupied.checked_sub(self.in_flight)?).map(|at| at.max(now))
+    }
+
     /// Whether the peer acknowledged any packet.
     pub(crate) const fn was_acknowledged(&self) -> bool {
         self.largest_acked.is_some()
@@ -161,11 +175,24 @@ impl Recovery {
         let before = (self.path, self.in_flight);
         self.path = path;
         self.in_flight = back.map_or(0, |(_, in_flight)| in_flight);
+        self.diverted = Diverted::NONE;
         if kept {
             self.former = Some(before);
         } else if back.is_some() {
             self.former = None;
         }
+    }
+
+    /// The path is the same, and its end at the peer another: what is in flight meets nobody. It takes its round trip to be gone.
+    pub(crate) fn divert(&mut self, path: PathId, now: Instant, round_trip: Duration) {
+        self.diverted = Diverted::new(self.occupied(now), now, round_trip);
+        self.path = path;
+        self.in_flight = 0;
+    }
+
+    /// When the newest packet that asks for an acknowledgement was sent.
+    pub(crate) const fn last_eliciting_at(&self) -> Instant {
+        self.last_eliciting_at
     }
 
     /// Leaves the next number out if its time has come. `dice` gives numbers that the peer cannot guess.

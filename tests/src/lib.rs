@@ -15,4 +15,5 @@ pub mod model;
 pub mod outgoing;
 pub mod pair;
 pub mod scenario;
+pub mod seeds;
 pub mod world;

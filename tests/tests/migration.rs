@@ -7,14 +7,14 @@ use std::{
     time::Duration,
 };
 
-use gannet_protocol::{Config, Security};
+use gannet_protocol::{Config, CongestionKind, Security};
 use gannet_tests::{
     content::Content,
     crypto::Seeded,
     directory::name,
     host::{Job, Outcome},
-    scenario::{Moved, Scenario, Way},
-    world::{ClientId, Path, Rebind, World},
+    scenario::{Scenario, Way},
+    world::{ClientId, Nat, Path, Rebind, World},
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -23,51 +23,105 @@ const MB: u64 = 1_000_000;
 
 /// A path of 50 ms.
 fn path() -> Path {
-    Path::new(50_000_000, 50 * MS)
+    Path::new(20_000_000, 50 * MS)
 }
 
-/// Moves a file while the client is rebound.
-fn moved(seed: u64, way: Way, rebind: Option<(Rebind, Duration)>) -> Moved {
-    let mut scenario = Scenario::new(seed, path(), way, 60 * MB);
-    if let Some((what, period)) = rebind {
-        scenario.world.rebind_every(scenario.client, what, period);
+const KINDS: [CongestionKind; 2] = [CongestionKind::Cubic, CongestionKind::Fixed(19_000_000)];
+
+/// Goodput of 10 s of sending while the port changes each `period`, if it does.
+fn goodput(seed: u64, way: Way, kind: CongestionKind, rebinds: Option<(Nat, Duration)>) -> f64 {
+    let mut config = Config::default();
+    config.congestion = kind;
+    let mut scenario = Scenario::with_config(seed, path(), way, 25 * MB, &config);
+    if let Some((nat, period)) = rebinds {
+        scenario.world.set_nat(nat);
+        scenario.world.rebind_every(scenario.client, Rebind::Port, period);
     }
     let moved = scenario.run(120 * SECOND);
-    println!("{way:?} {rebind:?}: {moved} {:?}", moved.stats);
     assert_eq!(scenario.world.server().connected.len(), 1, "the same connection goes on");
-    moved
+    moved.goodput()
 }
 
-/// `docs/hostile-input.md`, row 33: a change of the port keeps what is known of the path. What is under way to the old port is
-/// lost, and behind it in the queue the first packets to the new one wait: a round trip with a full queue, 90 ms, each time.
+/// The share of the goodput that this costs, for gets and puts, at the worst of some periods near half a second.
+fn costs(kind: CongestionKind, nat: Nat) -> [f64; 2] {
+    Way::BOTH.map(|way| {
+        let honest = goodput(1, way, kind, None);
+        let cost =
+            |i: u32| 1.0 - goodput(1, way, kind, Some((nat, SECOND / 2 - 3 * i * MS))) / honest;
+        (0..4).map(cost).fold(0.0, f64::max)
+    })
+}
+
+/// `docs/hostile-input.md`, row 33: a change of the port keeps what is known of the path, and costs no more than what is lost: with
+/// a NAT halfway, half a round trip of what comes down, of each half second, and what stands in the queue.
 #[test]
-fn a_change_of_port_costs_a_round_trip() {
-    for way in Way::BOTH {
-        let honest = moved(1, way, None).goodput();
-        let rarely = moved(1, way, Some((Rebind::Port, 5 * SECOND))).goodput();
-        let often = moved(1, way, Some((Rebind::Port, SECOND / 2))).goodput();
-        assert!(rarely > 0.97 * honest, "{rarely} of {honest}");
-        assert!(often > 0.76 * honest, "{often} of {honest}");
+fn a_change_of_port_each_half_second_costs_less_than_a_tenth() {
+    for kind in KINDS {
+        let [get, put] = costs(kind, Nat::Halfway);
+        println!("{kind:?}: get {get:.3}, put {put:.3}");
+        assert!(get < 0.1 && put < 0.01, "{kind:?}: get {get}, put {put}");
     }
 }
 
-/// Where the flow is not bounded by its own window, what the change costs is what it loses: a round trip of each half second.
+/// With the NAT beside the client it is a whole round trip, a tenth of each half second, which nobody can save: of a get what is on
+/// the way down, and what is sent until the server hears of the change; of a put nothing, but no acknowledgement
+/// comes for a round trip, and a window that is just large enough is used up meanwhile.
 #[test]
-fn a_change_of_port_costs_no_more_than_is_lost() {
-    let mut config = Config::default();
-    config.congestion = gannet_protocol::CongestionKind::Fixed(20_000_000);
-    for (way, least) in [(Way::Get, 0.87), (Way::Put, 0.97)] {
-        let run = |rebinds: bool| {
-            let mut scenario = Scenario::with_config(2, path(), way, 25 * MB, &config);
-            if rebinds {
-                scenario.world.rebind_every(scenario.client, Rebind::Port, SECOND / 2);
-            }
-            let moved = scenario.run(60 * SECOND);
-            println!("{way:?}: {moved}");
-            moved.goodput()
-        };
-        let (honest, often) = (run(false), run(true));
-        assert!(often > least * honest, "{way:?}: {often} of {honest}");
+fn a_change_of_port_beside_the_client_costs_little_more_than_the_round_trip() {
+    for (kind, most) in KINDS.into_iter().zip([[0.13, 0.11], [0.12, 0.01]]) {
+        let [get, put] = costs(kind, Nat::Near);
+        println!("{kind:?}: get {get:.3}, put {put:.3}");
+        assert!(get < most[0] && put < most[1], "{kind:?}: get {get}, put {put}");
+    }
+}
+
+/// A change of the port each 5 s is hardly felt.
+#[test]
+fn a_rare_change_of_port_costs_next_to_nothing() {
+    for (way, nat) in Way::BOTH.into_iter().zip([Nat::Near, Nat::Halfway]) {
+        let honest = goodput(2, way, CongestionKind::Cubic, None);
+        let rarely = goodput(2, way, CongestionKind::Cubic, Some((nat, 5 * SECOND)));
+        assert!(rarely > 0.97 * honest, "{way:?}: {rarely} of {honest}");
+    }
+}
+
+/// However little the client owes when its port changes, and though what it waits for does not find it, the server soon hears
+/// where it is: a quarter of a round trip later, and as long as a packet takes through a full queue.
+#[test]
+fn a_client_that_hears_nothing_shows_where_it_is() {
+    for way in Way::BOTH {
+        let mut scenario = Scenario::new(3, path(), way, 100 * MB);
+        let client = scenario.client;
+        scenario.world.run_for(2 * SECOND);
+        for i in 0..40 {
+            scenario.world.run_for(300 * MS + MS * i * 3 / 10);
+            scenario.world.rebind(client, Rebind::Port);
+            let address = scenario.world.address(client);
+            let learned = |world: &mut World| world.server_stats().unwrap().remote == address;
+            assert!(scenario.world.run_until(learned, 105 * MS), "{way:?}, change {i}");
+        }
+    }
+}
+
+/// Neither do losses keep client and server from finding each other.
+#[test]
+fn changes_of_port_cost_little_under_loss() {
+    for way in Way::BOTH {
+        for seed in 0..6 {
+            let time = |rebinds: bool| {
+                let path = Path::new(10_000_000, 40 * MS).loss(0.05);
+                let mut scenario = Scenario::new(seed, path, way, 2 * MB);
+                if rebinds {
+                    scenario.world.rebind_every(scenario.client, Rebind::Port, SECOND / 2);
+                }
+                scenario.run(120 * SECOND).time
+            };
+            let (honest, often) = (time(false), time(true));
+            assert!(
+                often < honest * 3 / 2,
+                "{way:?}, seed {seed}: {often:?} instead of {honest:?}"
+            );
+        }
     }
 }
 
@@ -141,10 +195,9 @@ fn who_copies_packets_cannot_take_a_connection_over() {
         let (time, diverted) = raced(3, claimed, relay);
         println!("{claimed} {relay}: {time:?}, {diverted:?}");
         assert!(time < 10 * SECOND, "{claimed} {relay}: {time:?}");
-        assert!(
-            diverted > Duration::ZERO && diverted < time / 5,
-            "{claimed} {relay}: {diverted:?}"
-        );
+        // One round trip of 50 ms at first; by that time all may have come by way of the attacker.
+        let most = (time / 5).max(60 * MS);
+        assert!(diverted > Duration::ZERO && diverted < most, "{claimed} {relay}: {diverted:?}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Paths that change under a transfer, and odd ones.
 
-use std::time::Duration;
+use std::{cell::Cell, rc::Rc, time::Duration};
 
 use gannet_driver_mio::netem::Queue;
 use gannet_protocol::{Config, Instant};
@@ -9,7 +9,7 @@ use gannet_tests::{
     directory::name,
     host::{Job, Outcome},
     scenario::{Scenario, Way, both_ways},
-    world::{ETHERNET, Path, Rebind, World},
+    world::{Direction, ETHERNET, Path, Rebind, World},
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -110,6 +110,32 @@ fn either_end_may_want_smaller_packets() {
             let moved =
                 Scenario::start(world, client, way, Content::pattern(8, MB)).run(10 * SECOND);
             assert_eq!(moved.stats.mtu, 1300);
+        }
+    }
+}
+
+/// A probe for larger packets is never most of what the window lets out, or a bad path would carry little else.
+#[test]
+fn a_probe_for_larger_packets_leaves_room_for_others() {
+    for seed in 0..10 {
+        let mut scenario = Scenario::new(seed, path().loss(0.3), Way::Get, MB / 4);
+        let largest = Rc::new(Cell::new(0));
+        let seen = Rc::clone(&largest);
+        scenario.world.set_filter(move |passing| {
+            if passing.direction == Direction::Down {
+                seen.set(seen.get().max(passing.payload.len()));
+            }
+            true
+        });
+        for _ in 0..5000 {
+            let before = scenario.world.server_stats().map_or(u64::MAX, |stats| stats.window);
+            scenario.world.run_for(MS);
+            let after = scenario.world.server_stats().map_or(u64::MAX, |stats| stats.window);
+            let sent = largest.take() as u64;
+            assert!(
+                sent <= ETHERNET as u64 || 2 * sent <= before.max(after),
+                "seed {seed}: {sent} bytes of a window of {before}"
+            );
         }
     }
 }

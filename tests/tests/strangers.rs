@@ -1,7 +1,7 @@
 //! What strangers cost a server: cookies and limits, and that none of it can be turned against others.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     net::{IpAddr, SocketAddr},
     rc::Rc,
     time::Duration,
@@ -13,11 +13,11 @@ use gannet_tests::{
     crypto::{Operations, Seeded},
     directory::name,
     forge::{
-        self, ANSWER, FINISH, ForgedClient, HELLO, MIN_DATAGRAM, Parameters, RETRY, hello_with,
+        self, ANSWER, FINISH, ForgedClient, HELLO, MIN_DATAGRAM, Parameters, hello_with,
         sealed_hello, stranger,
     },
     host::{Job, Outcome},
-    world::{ClientId, Direction, Path, World},
+    world::{ClientId, Path, World},
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -67,37 +67,6 @@ fn gets_the_file(world: &mut World, client: ClientId, limit: Duration) {
     world.run_until_idle(limit);
     let outcome = world.outcome(client, get);
     assert!(matches!(outcome, Some(Outcome::Got(_))), "{outcome:?}");
-}
-
-/// Counts the packets of a type that go one way.
-fn count(world: &mut World, direction: Direction, kind: u8) -> Rc<Cell<u32>> {
-    let seen = Rc::new(Cell::new(0));
-    let counter = Rc::clone(&seen);
-    world.set_filter(move |passing| {
-        let matches = passing.direction == direction && passing.payload.first() == Some(&kind);
-        counter.set(counter.get() + u32::from(matches));
-        true
-    });
-    seen
-}
-
-/// The case "retry" of the interop runner: a cookie is asked for in any case, and costs one round trip.
-#[test]
-fn retry() {
-    let (identity, _) = server();
-    for (server_config, client_config) in [
-        (Config::default(), Config::default()),
-        (sealed(&identity), sealed(&Seeded::new(2).identity())),
-    ] {
-        let mut world = world(1, always_retry(server_config));
-        let retries = count(&mut world, Direction::Down, RETRY);
-        let path = world.add_path(path());
-        let client = world.add_client_to(path, client_config, *identity.public());
-        assert!(world.run_until(|world| !world.client(client).connected.is_empty(), SECOND));
-        assert!(world.elapsed() < 85 * MS, "{:?}", world.elapsed());
-        assert_eq!(retries.get(), 1);
-        gets_the_file(&mut world, client, 10 * SECOND);
-    }
 }
 
 #[test]

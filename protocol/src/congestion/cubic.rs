@@ -22,6 +22,10 @@ const FAST_CONVERGENCE: Gain = Gain { of: 17, whole: 20 };
 /// CUBIC's beta: 3 (1 - beta) / (1 + beta) (RFC 9438 section 4.3).
 const ALPHA: (u128, u128) = (9, 17);
 
+/// What of a queue is worth keeping beyond a round trip's bytes, so that the sender does not wait for acknowledgements that come
+/// an eighth of a round trip late.
+const SPARE: Gain = Gain { of: 5, whole: 4 };
+
 /// Pacing in slow start: the window doubles in a round trip.
 const SLOW_START_PACING: Gain = Gain { of: 2, whole: 1 };
 
@@ -79,16 +83,21 @@ impl Cubic {
             return;
         }
         self.recovery_start = Some(now);
+        let w_max = self.w_max;
+        self.shrink(BETA.scale(self.window));
+        if self.w_max < w_max {
+            self.w_max = FAST_CONVERGENCE.scale(self.w_max);
+        }
+        self.hystart = None;
+    }
+
+    /// Goes on from a smaller window, towards the one that there was.
+    fn shrink(&mut self, window: u64) {
         self.prior = self.window;
-        self.w_max = if self.window < self.w_max {
-            FAST_CONVERGENCE.scale(self.window)
-        } else {
-            self.window
-        };
-        self.window = BETA.scale(self.window).max(minimum_window(self.mtu));
+        self.w_max = self.window;
+        self.window = window.max(minimum_window(self.mtu));
         self.threshold = self.window;
         self.avoidance = None;
-        self.hystart = None;
     }
 
     /// Grows the window by what was acknowledged, or less as the path fills.
@@ -159,6 +168,17 @@ impl Controller for Cubic {
 
     fn on_ecn(&mut self, marked: &Marked) {
         self.on_congestion(marked.now, marked.largest_sent_at);
+    }
+
+    fn on_diverted(&mut self, rtt: &Rtt) {
+        if self.in_slow_start() {
+            return;
+        }
+        // A NAT that forgot its mapping may do so again, and then what stands in the queue is lost as well. It is empty once what
+        // is in flight is gone, and need not be filled again at once.
+        let queueless = Gain { of: nanos(rtt.min()), whole: nanos(rtt.smoothed()).max(1) };
+        let window = SPARE.scale(queueless.scale(self.window));
+        self.shrink(window.clamp(BETA.scale(self.window), self.window));
     }
 
     fn on_mtu(&mut self, mtu: u64) {
@@ -232,6 +252,10 @@ impl Avoidance {
         let growth = u64::try_from(bytes / divisor).unwrap_or(u64::MAX);
         self.reno = self.reno.saturating_add(growth).min(MAXIMUM_WINDOW);
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// How much of the window was used: one that is not used says nothing about the path and must not

@@ -115,6 +115,9 @@ pub(crate) trait Controller {
     /// Packets were marked by a router (RFC 9002 section 7.1).
     fn on_ecn(&mut self, marked: &Marked);
 
+    /// What is in flight goes to a port where nobody is any more, which is no sign of congestion.
+    fn on_diverted(&mut self, rtt: &Rtt);
+
     /// The largest packet of the path is now `mtu` bytes.
     fn on_mtu(&mut self, mtu: u64);
 

@@ -180,6 +180,30 @@ fn a_longer_round_trip_ends_slow_start_without_loss() {
     assert!(cubic.window() > 128 * MTU && cubic.window() < 1024 * MTU, "{}", cubic.window());
 }
 
+/// What stands in the queue goes, but for a spare, and never more than congestion would take; while the path is still being
+/// looked for, nothing does.
+#[test]
+fn a_diverted_flight_takes_its_queue_along() {
+    let mut cubic = Cubic::new(MTU);
+    let rtt = |smoothed: u64| {
+        let mut rtt = rtt_of(ms(100));
+        (0..200).for_each(|i| rtt.update(ms(smoothed), Duration::ZERO, at(i)));
+        rtt
+    };
+    cubic.on_diverted(&rtt(200));
+    assert_eq!(cubic.window(), 32 * MTU);
+    full_round(&mut cubic, 0, 0, 100);
+    full_round(&mut cubic, 100, 64, 100);
+    lose(&mut cubic, 210, 150, false);
+    for (smoothed, left) in [(110, 1.0), (150, 1.25 / 1.5), (300, 0.7)] {
+        let mut cubic = cubic.clone();
+        let before = cubic.window();
+        cubic.on_diverted(&rtt(smoothed));
+        let share = cubic.window() as f64 / before as f64;
+        assert!((share - left).abs() < 0.01, "{smoothed}: {share}");
+    }
+}
+
 #[test]
 fn pacing_is_faster_than_the_window_needs() {
     let mut cubic = Cubic::new(MTU);

@@ -14,7 +14,7 @@ use super::{
     Connection,
     path::{Challenge, Path},
 };
-use crate::{Instant, recovery::PathId};
+use crate::{Instant, congestion::Lost, recovery::PathId};
 
 /// A new address has so many probe timeouts to answer, of the slower one of a path known and one of which nothing is
 /// known (RFC 9000, section 8.2.4).
@@ -26,9 +26,9 @@ const FORMER_TRIES: u8 = 3;
 const FIRST_WARINESS: Duration = Duration::from_secs(1);
 /// Up to this, well below the idle timeout: a client that moves just then is found again.
 const MAX_WARINESS: Duration = Duration::from_secs(16);
-/// What was under way to a port that is gone counts for nothing once in so many round trips. Who changes ports more often,
+/// What was under way to a port that is gone is no sign of congestion once in so many round trips. Who changes ports more often,
 /// to have his losses overlooked, gains nothing.
-const FORGIVING_RTTS: u32 = 8;
+const FORGIVING_RTTS: u32 = 4;
 
 /// What is kept of the addresses of a connection's peer, besides its path.
 #[derive(Debug, Default)]
@@ -109,6 +109,8 @@ impl Connection {
             return;
         }
         self.paced_until = None;
+        // What was said to the former address may have met nobody.
+        self.acks.hurry(now);
         if self.migration.former.as_ref().is_some_and(|former| former.remote == remote) {
             self.return_to_former(now);
             return;
@@ -126,14 +128,35 @@ impl Connection {
         if self.path.is_confirmed() {
             self.remember(now, None);
             if now >= self.migration.forgiving_from {
-                // What is under way goes to a port where nobody is.
-                self.path.id = self.migration.next_id();
-                self.path.mtu.forget_probe();
-                self.recovery.set_path(self.path.id, false);
                 self.migration.forgiving_from = now + self.path.rtt.smoothed() * FORGIVING_RTTS;
+                self.path.congestion.on_diverted(&self.path.rtt);
+            } else {
+                self.blame(now);
             }
+            self.divert(now);
         }
         self.path.remote = remote;
+    }
+
+    /// What is under way goes to a port where nobody is.
+    fn divert(&mut self, now: Instant) {
+        self.path.id = self.migration.next_id();
+        self.path.mtu.forget_probe();
+        self.recovery.divert(self.path.id, now, self.path.rtt.smoothed());
+    }
+
+    /// What is under way counts as lost to congestion.
+    fn blame(&mut self, now: Instant) {
+        let next_number = self.recovery.next_number();
+        self.path.congestion.on_lost(&Lost {
+            now,
+            bytes: self.recovery.in_flight(),
+            largest: next_number.saturating_sub(1),
+            largest_sent_at: self.recovery.last_eliciting_at(),
+            in_flight: 0,
+            persistent: false,
+            next_number,
+        });
     }
 
     /// The peer moved: of the path there nothing is known, but for what the old one carried and how marks were counted.
@@ -183,36 +206,36 @@ impl Connection {
         let migration = &mut self.migration;
         migration.wariness = (migration.wariness * 2).clamp(FIRST_WARINESS, MAX_WARINESS);
         migration.wary_until = now + migration.wariness;
-        self.fall_back();
+        self.fall_back(now);
     }
 
-    fn fall_back(&mut self) {
+    fn fall_back(&mut self, now: Instant) {
         let Some(former) = self.migration.former.take() else { return };
         match former.path {
             Some(path) => {
                 let ecn = self.path.ecn;
                 self.path = *path;
                 self.path.ecn = ecn;
+                self.path.mtu.forget_probe();
+                self.recovery.set_path(self.path.id, false);
             }
             None => {
                 self.path.remote = former.remote;
                 self.path.local = former.local;
-                self.path.id = self.migration.next_id();
+                self.divert(now);
             }
         }
         self.path.challenge = Challenge::None;
-        self.path.mtu.forget_probe();
-        self.recovery.set_path(self.path.id, false);
         self.paced_until = None;
     }
 
     /// The time of the former address is over.
-    pub(super) fn end_validation(&mut self) {
+    pub(super) fn end_validation(&mut self, now: Instant) {
         if self.path.is_confirmed() {
             self.migration.former = None;
             self.migration.wariness = Duration::ZERO;
         } else {
-            self.fall_back();
+            self.fall_back(now);
         }
     }
 

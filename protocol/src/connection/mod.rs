@@ -122,6 +122,8 @@ struct Liveness {
     quiet_packets: u32,
     /// Unanswered PINGs of a client that waits for bytes.
     asked: u32,
+    /// Acknowledgements that a client repeated since it last heard of the server.
+    shown: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -203,6 +205,7 @@ impl Connection {
                 idle_timeout: config.idle_timeout,
                 quiet_packets: 0,
                 asked: 0,
+                shown: 0,
             },
             probes: 0,
             ping: false,

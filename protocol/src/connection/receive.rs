@@ -101,6 +101,7 @@ impl Connection {
     ) -> Option<Write<'d>> {
         self.liveness.last_received = now;
         self.liveness.asked = 0;
+        self.liveness.shown = 0;
         self.counters.packets_received = self.counters.packets_received.saturating_add(1);
         if let State::Established { finish } = &mut self.state {
             // The server speaks, so it has the FINISH.

@@ -13,6 +13,11 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// A client that waits for bytes asks after so many probe timeouts of silence, and no sooner than this.
 const ASK_PTOS: u32 = 3;
 const MIN_ASK: Duration = Duration::from_secs(1);
+/// A client with an exchange repeats its last acknowledgement after a quarter of a round trip of silence, and no sooner than this:
+/// below it, it is the server's disk that pauses.
+const MIN_SHOW: Duration = Duration::from_millis(5);
+/// So often, each time after twice the silence: then it is a round trip, and probes take over.
+const MAX_SHOWS: u32 = 3;
 /// Packets that a probe timeout sends (RFC 9002, section 6.2.4).
 const PROBES: u32 = 2;
 
@@ -29,7 +34,8 @@ impl Connection {
                 let finish = finish.as_ref().map(|finish| finish.next_at);
                 let (migration, check) = (self.migration.deadline(), self.exchanges.next_check());
                 let (paced, keep_alive) = (self.paced_until, self.keep_alive_at());
-                let timers = [recovery, acks, finish, paced, keep_alive, migration, check];
+                let show = self.show_at();
+                let timers = [recovery, acks, finish, paced, keep_alive, show, migration, check];
                 timers.into_iter().flatten().chain([self.lost_at().0]).min()
             }
             State::Closing(closing) => closing.until,
@@ -78,9 +84,13 @@ impl Connection {
             // The next one counts from here even if this one cannot be sent.
             self.liveness.last_eliciting_sent = now;
         }
+        if self.show_at().is_some_and(|at| now >= at) {
+            self.acks.hurry(now);
+            self.liveness.shown = self.liveness.shown.saturating_add(1);
+        }
         self.exchanges.check_progress(now, outbox);
         if self.migration.deadline().is_some_and(|at| now >= at) {
-            self.end_validation();
+            self.end_validation(now);
         }
         if self.paced_until.is_some_and(|at| now >= at) {
             self.paced_until = None;
@@ -114,6 +124,17 @@ impl Connection {
             return (silent.min(progress), timeout);
         }
         (silent, timeout)
+    }
+
+    /// When a client shows where it is: a NAT may have changed its port, so that nothing of what it waits for finds it. Its packets
+    /// alone tell the server, and without an answer there may be nothing that it would send for long.
+    fn show_at(&self) -> Option<Instant> {
+        let shown = self.liveness.shown;
+        if self.role != Role::Client || shown >= MAX_SHOWS || self.exchanges.is_idle() {
+            return None;
+        }
+        let silence = (self.path.rtt.smoothed() / 4).max(MIN_SHOW);
+        Some(self.liveness.last_received + silence * (1 << shown))
     }
 
     /// When a client should make itself heard.

@@ -16,6 +16,8 @@ use crate::{
 
 /// Less room than this is left for the next packet rather than filled with a sliver of a body.
 const MIN_CHUNK: usize = 64;
+/// A probe for a larger packet size takes at most one in so many bytes of what the window has left.
+const PROBE_SHARE: u64 = 2;
 /// From so many probe timeouts in a row on, packets are of the size that every path carries: the path may have
 /// become one of smaller packets.
 const SMALL_AFTER_PTOS: u32 = 2;
@@ -152,11 +154,13 @@ impl Connection {
     /// Probes for a larger packet size, in a datagram of its own.
     fn poll_mtu_probe(&mut self, now: Instant, out: &mut [u8]) -> Option<Transmit> {
         // A path whose window is not even open has other worries.
-        if !self.has_window() || self.path.allowance() != u64::MAX {
+        if !self.has_window(now) || self.path.allowance() != u64::MAX {
             return None;
         }
-        let room = u16::try_from(out.len()).unwrap_or(u16::MAX);
-        let size = self.path.mtu.poll_probe(now).filter(|size| *size <= room)?;
+        // In a window that is not much larger a probe would be all that is sent in a round trip, and again if it is lost.
+        let window = self.path.congestion.window().saturating_sub(self.recovery.occupied(now));
+        let limit = (window / PROBE_SHARE).min(out.len() as u64);
+        let size = self.path.mtu.poll_probe(now, limit)?;
         let number = self.recovery.next_number();
         let buf = out.get_mut(..usize::from(size))?;
         let tag_len = self.protection.tag_len();
@@ -185,7 +189,7 @@ impl Connection {
         let mut batch = Batch::new(out, segment);
         loop {
             let sent = batch.len() as u64;
-            let free = self.probes > 0 || (self.has_window() && sent < paced);
+            let free = self.probes > 0 || (self.has_window(now) && sent < paced);
             let allowance = usize::try_from(self.path.allowance()).unwrap_or(usize::MAX);
             let Some(slot) = batch.slot().filter(|_| !self.is_silenced()) else { break };
             let room = slot.len().min(allowance);
@@ -207,23 +211,26 @@ impl Connection {
 
     /// Bytes that the pacer lets go now; if none, notes when it will.
     fn paced_budget(&mut self, now: Instant) -> u64 {
-        match self.path.next_send(now) {
-            None => {
-                self.paced_until = None;
-                self.path.paced(now)
-            }
-            Some(at) => {
-                let waits = self.exchanges.has_work() && self.has_window();
-                self.paced_until = waits.then_some(at);
-                0
-            }
-        }
+        let paced = self.path.next_send(now);
+        let next = self.window_opens(now).map(|open| paced.map_or(open, |paced| open.max(paced)));
+        self.paced_until = next.filter(|at| *at > now && self.exchanges.has_work());
+        if paced.is_some() { 0 } else { self.path.paced(now) }
     }
 
     /// Whether the congestion window has room for a packet.
-    fn has_window(&self) -> bool {
+    fn has_window(&self, now: Instant) -> bool {
         let packet = u64::from(self.path.mtu.current());
-        self.recovery.in_flight().saturating_add(packet) <= self.path.congestion.window()
+        self.recovery.occupied(now).saturating_add(packet) <= self.path.congestion.window()
+    }
+
+    /// When it has, unless it takes an acknowledgement.
+    fn window_opens(&self, now: Instant) -> Option<Instant> {
+        if self.has_window(now) {
+            return Some(now);
+        }
+        let packet = u64::from(self.path.mtu.current());
+        let others = self.path.congestion.window().checked_sub(packet)?;
+        self.recovery.clears_at(now, others)
     }
 
     /// Notes what kept a packet from being sent: us, or the path.

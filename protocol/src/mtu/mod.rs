@@ -49,7 +49,8 @@ enum Phase {
     Searching {
         /// The smallest size known not to pass.
         ceiling: u32,
-        /// Probes lost of the size that is being tried.
+        /// The size that was tried last, and how many probes of it were lost.
+        tried: u16,
         lost: u8,
     },
     /// Nothing is left to try until then.
@@ -59,7 +60,7 @@ enum Phase {
 impl Phase {
     /// A search for sizes below `ceiling`.
     const fn search(ceiling: u32) -> Self {
-        Self::Searching { ceiling, lost: 0 }
+        Self::Searching { ceiling, tried: 0, lost: 0 }
     }
 }
 
@@ -82,8 +83,8 @@ impl MtuDiscovery {
         self.current
     }
 
-    /// The size of a probe to send now, if one is due; [`Self::on_probe_sent`] must follow.
-    pub(crate) fn poll_probe(&mut self, now: Instant) -> Option<u16> {
+    /// The size of a probe of at most `limit` bytes to send now, if one is due; [`Self::on_probe_sent`] must follow.
+    pub(crate) fn poll_probe(&mut self, now: Instant, limit: u64) -> Option<u16> {
         if self.probe.is_some() || self.current == self.max {
             return None;
         }
@@ -93,11 +94,10 @@ impl MtuDiscovery {
             }
             self.phase = Phase::search(u32::from(self.max) + 1);
         }
-        let size = self.next_size();
-        if size.is_none() {
+        if self.next_size(u64::MAX).is_none() {
             self.phase = Phase::Complete { until: now + RAISE_TIME };
         }
-        size
+        self.next_size(limit)
     }
 
     /// When a probe is due again, if nothing else happens.
@@ -111,9 +111,11 @@ impl MtuDiscovery {
 
     /// The size to try: one of the likely ones that may still pass, else the middle of what is
     /// left.
-    fn next_size(&self) -> Option<u16> {
+    fn next_size(&self, limit: u64) -> Option<u16> {
         let Phase::Searching { ceiling, .. } = self.phase else { return None };
-        let open = |size: &u16| *size > self.current && u32::from(*size) < ceiling;
+        let open = |size: &u16| {
+            *size > self.current && u32::from(*size) < ceiling && u64::from(*size) <= limit
+        };
         if open(&self.max) {
             return Some(self.max);
         }
@@ -121,12 +123,18 @@ impl MtuDiscovery {
             return Some(likely);
         }
         let step = u16::try_from(ceiling.saturating_sub(self.current.into()) / 2).ok()?;
-        (step >= MIN_STEP).then(|| self.current + step)
+        (step >= MIN_STEP).then(|| self.current + step).filter(open)
     }
 
     /// Takes in that the packet `number` is a probe of `size` bytes.
     pub(crate) fn on_probe_sent(&mut self, number: u64, size: u16) {
         self.probe = Some(Probe { number, size });
+        if let Phase::Searching { tried, lost, .. } = &mut self.phase
+            && *tried != size
+        {
+            *tried = size;
+            *lost = 0;
+        }
     }
 
     /// Takes in that a packet of `size` bytes is acknowledged, probe or not, before the losses that
@@ -164,7 +172,7 @@ impl MtuDiscovery {
     /// Takes in that the probe `number` is lost, or that the system refused to send it.
     pub(crate) fn on_probe_lost(&mut self, number: u64) {
         let Some(probe) = self.probe.take_if(|probe| probe.number == number) else { return };
-        if let Phase::Searching { ceiling, lost } = &mut self.phase {
+        if let Phase::Searching { ceiling, lost, .. } = &mut self.phase {
             *lost += 1;
             if *lost >= MAX_PROBES {
                 *lost = 0;

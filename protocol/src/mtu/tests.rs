@@ -15,10 +15,10 @@ fn search(
     mut loses: impl FnMut() -> bool,
 ) -> u32 {
     let mut probes = 0;
-    while let Some(size) = mtu.poll_probe(now) {
+    while let Some(size) = mtu.poll_probe(now, u64::MAX) {
         assert!(size > mtu.current() && size <= mtu.max);
         mtu.on_probe_sent(*number, size);
-        assert_eq!(mtu.poll_probe(now), None, "one probe at a time");
+        assert_eq!(mtu.poll_probe(now, u64::MAX), None, "one probe at a time");
         if size <= carries && !loses() {
             assert_eq!(mtu.on_acked(*number, size), Some(size));
             assert_eq!(mtu.current(), size);
@@ -43,7 +43,7 @@ fn searched(carries: u16) -> (MtuDiscovery, u64) {
 fn one_probe_is_enough_where_the_path_allows_all() {
     let (mut mtu, probes) = searched(MAX);
     assert_eq!((mtu.current(), probes), (MAX, 1));
-    assert_eq!(mtu.poll_probe(Instant::ZERO + RAISE_TIME * 2), None);
+    assert_eq!(mtu.poll_probe(Instant::ZERO + RAISE_TIME * 2, u64::MAX), None);
     assert_eq!(mtu.next_timeout(), None);
 }
 
@@ -52,7 +52,7 @@ fn ethernet_takes_few_probes() {
     let reached = |carries, limit| {
         let mut mtu = MtuDiscovery::new(MIN, MAX);
         for number in 0..limit {
-            let size = mtu.poll_probe(Instant::ZERO).unwrap();
+            let size = mtu.poll_probe(Instant::ZERO, u64::MAX).unwrap();
             mtu.on_probe_sent(number, size);
             if size <= carries {
                 mtu.on_acked(number, size);
@@ -70,20 +70,20 @@ fn ethernet_takes_few_probes() {
 fn a_range_of_one_size_needs_no_probe() {
     for max in [MIN, 0] {
         let mut mtu = MtuDiscovery::new(MIN, max);
-        assert_eq!(mtu.poll_probe(Instant::ZERO), None);
+        assert_eq!(mtu.poll_probe(Instant::ZERO, u64::MAX), None);
         assert_eq!((mtu.current(), mtu.next_timeout()), (MIN, None));
     }
     let mut mtu = MtuDiscovery::new(MIN, MIN + 1);
-    assert_eq!(mtu.poll_probe(Instant::ZERO), Some(MIN + 1));
+    assert_eq!(mtu.poll_probe(Instant::ZERO, u64::MAX), Some(MIN + 1));
     let mut largest = MtuDiscovery::new(MIN, u16::MAX);
-    assert_eq!(largest.poll_probe(Instant::ZERO), Some(u16::MAX));
+    assert_eq!(largest.poll_probe(Instant::ZERO, u64::MAX), Some(u16::MAX));
 }
 
 #[test]
 fn a_single_loss_does_not_fail_a_size() {
     let mut mtu = MtuDiscovery::new(MIN, MAX);
     for number in 0..2 {
-        assert_eq!(mtu.poll_probe(Instant::ZERO), Some(MAX));
+        assert_eq!(mtu.poll_probe(Instant::ZERO, u64::MAX), Some(MAX));
         mtu.on_probe_sent(number, MAX);
         mtu.on_probe_lost(number);
         // Said twice, counted once.
@@ -93,12 +93,32 @@ fn a_single_loss_does_not_fail_a_size() {
     assert_eq!(mtu.on_acked(2, MAX), Some(MAX));
 }
 
+/// What is too large for now is tried when there is room for it, and losses of one size say nothing of another.
+#[test]
+fn sizes_beyond_the_limit_wait() {
+    let mut mtu = MtuDiscovery::new(MIN, MAX);
+    for number in 0..2 {
+        assert_eq!(mtu.poll_probe(Instant::ZERO, u64::MAX), Some(MAX));
+        mtu.on_probe_sent(number, MAX);
+        mtu.on_probe_lost(number);
+    }
+    assert_eq!(mtu.poll_probe(Instant::ZERO, MIN.into()), None);
+    assert_eq!(mtu.poll_probe(Instant::ZERO, 2000), Some(1472));
+    mtu.on_probe_sent(2, 1472);
+    mtu.on_probe_lost(2);
+    assert_eq!(mtu.poll_probe(Instant::ZERO, 2000), Some(1472));
+    mtu.on_probe_sent(3, 1472);
+    assert_eq!(mtu.on_acked(3, 1472), Some(1472));
+    assert_eq!(mtu.poll_probe(Instant::ZERO, 2000), None);
+    assert_eq!(mtu.poll_probe(Instant::ZERO, u64::MAX), Some(MAX));
+}
+
 #[test]
 fn looks_for_more_after_ten_minutes() {
     let (mut mtu, mut number) = searched(1452);
     let due = mtu.next_timeout().expect("larger sizes remain");
     assert_eq!(due, Instant::ZERO + RAISE_TIME);
-    assert_eq!(mtu.poll_probe(due - Duration::from_nanos(1)), None);
+    assert_eq!(mtu.poll_probe(due - Duration::from_nanos(1), u64::MAX), None);
     search(&mut mtu, due, &mut number, MAX, || false);
     assert_eq!(mtu.current(), MAX);
 }

@@ -184,11 +184,12 @@ impl World {
     fn deliver(&mut self) {
         let now = self.now;
         while let Some(mut arrival) = self.net.take_due(now) {
-            let Label { from, to, ecn } = arrival.label;
+            let Label { from, to, ecn, .. } = arrival.label;
             let payload = &mut arrival.payload;
             match arrival.direction {
                 Direction::Up => {
-                    self.net.watch.on_received(from, payload);
+                    let is_clients = self.net.routes.contains_key(&from);
+                    self.net.watch.on_received(from, payload, is_clients);
                     let datagram = Datagram { remote: from, local: None, ecn, payload };
                     self.server.receive(now, datagram);
                 }

@@ -1,5 +1,6 @@
 //! A world: one server, any number of clients, paths between them, and a virtual clock.
 
+mod cross;
 pub(crate) mod net;
 mod path;
 mod trace;
@@ -13,12 +14,16 @@ use std::{
 };
 
 use gannet_driver_mio::netem::Counters;
-use gannet_protocol::{CloseReason, Config, ConnectionHandle, Instant, Stats, crypto::PublicKey};
+use gannet_protocol::{
+    CloseReason, Config, ConnectionHandle, Instant, Security, Stats, crypto::PublicKey,
+};
 
 use crate::host::{Host, Job, JobId, Outcome};
-use net::Net;
+use cross::Cross;
+use net::{Net, Whose};
 
-pub use net::{Direction, Filter, Passing};
+pub use cross::CrossId;
+pub use net::{Direction, Filter, Nat, Passing};
 pub use path::{ETHERNET, Path};
 
 /// Where the server is.
@@ -53,9 +58,11 @@ pub struct World {
     seed: u64,
     server: Node,
     clients: Vec<Client>,
+    crosses: Vec<Cross>,
     net: Net,
     /// Datagrams wait for the next multiple of this time, as for an interrupt that collects several.
     grain: Duration,
+    nat: Nat,
     actions: BTreeMap<(Instant, u64), Action>,
     action_count: u64,
     idle_wakes: u32,
@@ -105,13 +112,16 @@ impl World {
     #[must_use]
     pub fn with_server(seed: u64, mut config: Config) -> Self {
         config.accept = true;
+        let sealed = matches!(config.security, Security::Sealed(_));
         Self {
             now: Instant::ZERO,
             seed,
             server: Node::new(config, seed, 0),
             clients: Vec::new(),
-            net: Net::default(),
+            crosses: Vec::new(),
+            net: Net::new(sealed),
             grain: Duration::ZERO,
+            nat: Nat::default(),
             actions: BTreeMap::new(),
             action_count: 0,
             idle_wakes: 0,
@@ -121,6 +131,11 @@ impl World {
     /// Datagrams wait for the next multiple of `grain`, as for an interrupt that collects several.
     pub const fn set_grain(&mut self, grain: Duration) {
         self.grain = grain;
+    }
+
+    /// Puts the NAT of every path there.
+    pub const fn set_nat(&mut self, nat: Nat) {
+        self.nat = nat;
     }
 
     /// A client at the end of a path of its own, that connects at once.
@@ -378,7 +393,8 @@ impl World {
         let timeouts = nodes().filter_map(|node| node.host.next_timeout());
         let arrival = self.net.next_due().map(|due| self.round_up(due));
         let action = self.actions.keys().next().map(|(at, _)| *at);
-        timeouts.chain(arrival).chain(action).min().map(|next| next.max(self.now))
+        let crosses = self.crosses.iter().map(Cross::timeout);
+        timeouts.chain(crosses).chain(arrival).chain(action).min().map(|next| next.max(self.now))
     }
 
     fn round_up(&self, due: Instant) -> Instant {
@@ -398,16 +414,25 @@ impl World {
         }
         if self.net.next_due().is_some_and(|due| self.round_up(due) <= now) {
             while let Some(mut arrival) = self.net.take_due(now) {
-                let net::Label { from, to, ecn } = arrival.label;
-                match arrival.direction {
-                    Direction::Up => self.deliver_up(from, ecn, &mut arrival.payload),
-                    Direction::Down => self.deliver_down(to, ecn, &mut arrival.payload),
+                let net::Label { from, to, ecn, whose } = arrival.label;
+                match (whose, arrival.direction) {
+                    (Whose::Client(client), Direction::Up) => {
+                        let from = match self.nat {
+                            Nat::Near => from,
+                            Nat::Halfway => self.clients[client].address,
+                        };
+                        self.deliver_up(from, ecn, &mut arrival.payload);
+                    }
+                    (Whose::Client(_), Direction::Down) => {
+                        self.deliver_down(to, ecn, &mut arrival.payload);
+                    }
+                    (Whose::Cross(cross), way) => self.deliver_cross(cross, way, &arrival.payload),
                 }
                 self.net.recycle(arrival);
                 news = true;
             }
         }
-        news |= self.turn();
+        news |= self.turn() | self.turn_crosses();
         self.idle_wakes = if news { 0 } else { self.idle_wakes + 1 };
         assert!(self.idle_wakes < MAX_IDLE_WAKES, "timeouts bring nothing again and again");
     }
@@ -418,7 +443,8 @@ impl World {
         ecn: Option<gannet_protocol::Ecn>,
         payload: &mut [u8],
     ) {
-        self.net.watch.on_received(from, payload);
+        let is_clients = self.net.routes.contains_key(&from);
+        self.net.watch.on_received(from, payload, is_clients);
         self.server.host.receive(self.now, from, ecn, payload);
         self.server.touched = true;
     }

@@ -19,6 +19,29 @@ pub enum Direction {
     Down,
 }
 
+impl Direction {
+    /// The other one.
+    #[must_use]
+    pub const fn reverse(self) -> Self {
+        match self {
+            Self::Up => Self::Down,
+            Self::Down => Self::Up,
+        }
+    }
+}
+
+/// Where on a path the NAT is that gives a client its address.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Nat {
+    /// Beside the client. A change costs a whole round trip: what is on the way down is lost, and so is what the server sends
+    /// until it gets what was sent after the change.
+    #[default]
+    Near,
+    /// As in the interop runner's simulator, which translates at either end what has come over the path: the server hears of a
+    /// change by the next packet that arrives, and what is on the way down is lost. It costs what a NAT halfway would.
+    Halfway,
+}
+
 /// A datagram as it is sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Passing<'a> {
@@ -42,6 +65,14 @@ pub(crate) struct Label {
     pub(crate) from: SocketAddr,
     pub(crate) to: SocketAddr,
     pub(crate) ecn: Option<Ecn>,
+    pub(crate) whose: Whose,
+}
+
+/// Whose a datagram is, as a number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Whose {
+    Client(usize),
+    Cross(usize),
 }
 
 #[derive(Debug)]
@@ -63,6 +94,11 @@ pub(crate) struct Net {
 }
 
 impl Net {
+    /// One where packets are sealed, or not.
+    pub(crate) fn new(sealed: bool) -> Self {
+        Self { watch: Watch::new(sealed), ..Self::default() }
+    }
+
     pub(crate) fn add_path(&mut self, seed: u64, mut path: Path) -> usize {
         let number = self.paths.len();
         // Far apart, so that no two links share a stretch of random numbers.
@@ -93,8 +129,9 @@ impl Net {
         payload: &[u8],
     ) {
         assert_eq!(transmit.remote, SERVER, "a client knows of the server alone");
-        let (path, _) = self.routes[&from];
-        let label = Label { from, to: transmit.remote, ecn: transmit.ecn };
+        let (path, client) = self.routes[&from];
+        let label =
+            Label { from, to: transmit.remote, ecn: transmit.ecn, whose: Whose::Client(client) };
         self.offer(now, Direction::Up, path, label, payload);
     }
 
@@ -103,13 +140,27 @@ impl Net {
         let to = transmit.remote;
         self.watch.on_sent(to, payload.len());
         match self.routes.get(&to) {
-            Some((path, _)) => {
-                let label = Label { from: SERVER, to, ecn: transmit.ecn };
+            Some((path, client)) => {
+                let whose = Whose::Client(*client);
+                let label = Label { from: SERVER, to, ecn: transmit.ecn, whose };
                 self.offer(now, Direction::Down, *path, label, payload);
             }
             None if self.strays.len() < MAX_STRAYS => self.strays.push((to, payload.to_vec())),
             None => {}
         }
+    }
+
+    /// Cross traffic of that number goes some way over a path.
+    pub(crate) fn send_cross(
+        &mut self,
+        now: Instant,
+        (direction, path, cross): (Direction, usize, usize),
+        payload: &[u8],
+    ) {
+        // Nobody's: a route has no unspecified address.
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let label = Label { from: nowhere, to: nowhere, ecn: None, whose: Whose::Cross(cross) };
+        self.offer(now, direction, path, label, payload);
     }
 
     fn offer(

@@ -8,6 +8,9 @@ use crate::forge::{self, Frame};
 /// that it receives: by a packet that answers what only the server's answer told it.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
+    /// Packets are sealed, so that an answer to a challenge cannot be told from other packets of a connection: any of a client's is
+    /// taken for one.
+    sealed: bool,
     accounts: BTreeMap<SocketAddr, Account>,
 }
 
@@ -19,13 +22,18 @@ struct Account {
 }
 
 impl Watch {
-    /// The server gets a datagram.
-    pub(crate) fn on_received(&mut self, from: SocketAddr, datagram: &[u8]) {
+    pub(crate) const fn new(sealed: bool) -> Self {
+        Self { sealed, accounts: BTreeMap::new() }
+    }
+
+    /// The server gets a datagram. `is_clients`: a client is at that address.
+    pub(crate) fn on_received(&mut self, from: SocketAddr, datagram: &[u8], is_clients: bool) {
         let same_host = self.accounts.iter().any(|(a, acc)| a.ip() == from.ip() && acc.validated);
+        let proof = self.proves_receipt(datagram, is_clients);
         let account = self.accounts.entry(from).or_default();
         account.received += datagram.len() as u64;
         // A change of the port alone is not held to the limit (it would be a new mapping of the same NAT).
-        account.validated = account.validated || same_host || proves_receipt(datagram);
+        account.validated = account.validated || same_host || proof;
     }
 
     /// The server sends a datagram.
@@ -42,13 +50,15 @@ impl Watch {
             account.received
         );
     }
-}
 
-fn proves_receipt(datagram: &[u8]) -> bool {
-    match datagram.first() {
-        Some(&forge::FINISH) => forge::is_intact(datagram),
-        Some(&forge::DATA) => forge::frames(datagram)
-            .is_some_and(|mut frames| frames.any(|frame| matches!(frame, Frame::PathResponse(_)))),
-        _ => false,
+    fn proves_receipt(&self, datagram: &[u8], is_clients: bool) -> bool {
+        match datagram.first() {
+            Some(&forge::FINISH) => forge::is_intact(datagram),
+            Some(&forge::DATA) if self.sealed && is_clients => true,
+            Some(&forge::DATA) => forge::frames(datagram).is_some_and(|mut frames| {
+                frames.any(|frame| matches!(frame, Frame::PathResponse(_)))
+            }),
+            _ => false,
+        }
     }
 }
