@@ -72,6 +72,7 @@ impl Story {
         }
         if let Some(change) = &change {
             self.ledger.ask(change);
+            self.ask_again();
         }
         if let Command::Get { from, to, .. } = &command {
             let from = from.to_string();
@@ -85,6 +86,17 @@ impl Story {
         }
         let job = self.world.start(client, command.clone());
         self.lanes[lane].attempt = Some(Attempt { job, command, change, seen, is_contested });
+    }
+
+    /// What is being renamed may be what another one asked for just now.
+    fn ask_again(&mut self) {
+        let mut changes = self.ledger.ghosts(self.world.elapsed());
+        let running = self.lanes.iter().filter_map(|lane| lane.attempt.as_ref());
+        changes.extend(running.filter_map(|attempt| attempt.change.clone()));
+        // So often that it comes all the way.
+        for _ in NAMES {
+            changes.iter().for_each(|change| self.ledger.ask(change));
+        }
     }
 
     fn widen(&mut self) {

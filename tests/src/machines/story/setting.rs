@@ -39,6 +39,7 @@ impl Story {
             fetched: std::collections::BTreeMap::new(),
             times: 0,
             looked: u64::MAX,
+            steps: 0,
             prints,
         };
         story.furnish(clients);
