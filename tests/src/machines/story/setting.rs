@@ -76,7 +76,9 @@ impl Story {
 
 fn path(random: &mut Random) -> Path {
     let rtt = Duration::from_micros(200 + random.below(20_000));
-    let mut path = Path::new(1_000_000_000, rtt).both(|link| link.mtu = None);
+    // A slow one takes longer than the time after which a part of a file is made durable.
+    let rate = if random.one_in(3) { 4_000_000 + random.below(6_000_000) } else { 1_000_000_000 };
+    let mut path = Path::new(rate, rtt).both(|link| link.mtu = None);
     if random.one_in(3) {
         path = path.loss(0.03);
     }
