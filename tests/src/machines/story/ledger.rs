@@ -64,17 +64,17 @@ impl Ledger {
     /// Something is asked.
     pub(super) fn ask(&mut self, change: &Change) {
         match change {
-            Change::Put(name, version) => self.allow(name, [Some(*version)].into()),
-            Change::Remove(name) => self.allow(name, [None].into()),
+            Change::Put(name, version) => self.allow(name, &[Some(*version)].into()),
+            Change::Remove(name) => self.allow(name, &[None].into()),
             Change::Rename(from, to) => {
                 let moved = self.now(from).clone();
-                self.allow(to, moved);
-                self.allow(from, [None].into());
+                self.allow(to, &moved);
+                self.allow(from, &[None].into());
             }
         }
     }
 
-    fn allow(&mut self, name: &str, states: States) {
+    fn allow(&mut self, name: &str, states: &States) {
         for all in [&mut self.now, &mut self.ever] {
             all.entry(name.to_owned()).or_default().extend(states.iter().copied());
         }

@@ -38,6 +38,8 @@ pub struct Story {
     times: u64,
     /// Changes of names that were looked at.
     looked: u64,
+    /// Whether it is about long files of one name that are put again and again.
+    is_narrow: bool,
     steps: u64,
     prints: bool,
 }

@@ -7,13 +7,14 @@ impl Story {
     /// Has a lane begin something else.
     pub(super) fn begin(&mut self, lane: usize) {
         let client = self.lanes[lane].client;
-        let name = (*self.random.pick(&NAMES)).to_owned();
+        let name = if self.is_narrow { NAMES[0] } else { *self.random.pick(&NAMES) }.to_owned();
         let how = match self.random.below(8) {
             0 => How { fresh: true, ..How::default() },
             1 => How { check: true, ..How::default() },
             _ => How::default(),
         };
-        let (command, change) = match self.random.below(10) {
+        let kind = self.random.below(if self.is_narrow { 7 } else { 10 });
+        let (command, change) = match kind {
             0..=4 => {
                 let source = format!("source-{}-{name}", self.random.below(2));
                 if !self.sources.contains_key(&(client, source.clone())) || self.random.one_in(3) {
@@ -21,7 +22,7 @@ impl Story {
                 }
                 let version = self.sources[&(client, source.clone())];
                 let to = command::name(&name);
-                (Command::Put { from: source, to, how }, Some(Change::Put(name.clone(), version)))
+                (Command::Put { from: source, to, how }, Some(Change::Put(name, version)))
             }
             5..=7 => {
                 let from = command::name(&name);
@@ -151,17 +152,21 @@ impl Story {
     /// Tries something again, perhaps with another content.
     fn again(&mut self, lane: usize, attempt: Attempt) {
         let client = self.lanes[lane].client;
-        let Attempt { command, mut change, .. } = attempt;
+        let Attempt { mut command, mut change, .. } = attempt;
         if let Some(change) = &change {
             self.ledger.haunt(change, self.world.elapsed());
         }
-        if let (Command::Put { from, .. }, Some(Change::Put(_, version))) = (&command, &mut change)
+        if let (Command::Put { from, .. }, Some(Change::Put(name, version))) =
+            (&mut command, &mut change)
         {
-            let from = from.clone();
-            if self.random.one_in(4) {
-                self.renew(client, &from);
+            let source = format!("source-{}-{name}", self.random.below(2));
+            if self.random.one_in(3) && self.sources.contains_key(&(client, source.clone())) {
+                // One that was put before, perhaps, and in part.
+                *from = source;
+            } else if self.random.one_in(4) {
+                self.renew(client, from);
             }
-            *version = self.sources[&(client, from)];
+            *version = self.sources[&(client, from.clone())];
         }
         self.attempt(lane, command, change);
     }
