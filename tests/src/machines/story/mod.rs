@@ -41,6 +41,8 @@ pub struct Story {
     /// Whether it is about long files of one name that are put again and again.
     is_narrow: bool,
     steps: u64,
+    /// How often something goes wrong yet that is no call of a disk.
+    troubles: u64,
     prints: bool,
 }
 

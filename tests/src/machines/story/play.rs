@@ -230,14 +230,17 @@ impl Story {
 
     /// Has something go wrong that is no call of a disk.
     pub(super) fn trouble(&mut self) {
-        match self.random.below(4000) {
+        if self.troubles == 0 || !self.random.one_in(1000) {
+            return;
+        }
+        self.troubles -= 1;
+        match self.random.below(3) {
             0 => self.world.server_disk().end(Fault::Kill),
             1 => self.world.server_disk().end(Fault::Power),
-            2 => {
+            _ => {
                 let client = self.lanes[0].client;
                 self.world.client_disk(client).end(Fault::Kill);
             }
-            _ => {}
         }
     }
 }

@@ -29,6 +29,7 @@ impl Story {
             }
             plan(&mut random, &mut disk.faults, is_narrow);
         }
+        let troubles = random.below(4);
         let mut story = Self {
             world,
             random,
@@ -41,6 +42,7 @@ impl Story {
             looked: u64::MAX,
             is_narrow,
             steps: 0,
+            troubles,
             prints,
         };
         story.furnish(clients);
