@@ -7,7 +7,7 @@ use std::{
 };
 
 use gannet_protocol::{
-    BLOCK_LEN, BodyLen, End, FileTime, Identity, MAX_BODY, MAX_HOLES, Meta, Status, Version,
+    BLOCK_LEN, BodyLen, End, Identity, MAX_BODY, MAX_HOLES, Meta, Status, Version,
 };
 
 use super::status::{status_of, status_of_name};
@@ -28,9 +28,9 @@ pub(crate) struct SourceFile {
     file: File,
     meta: Meta,
     len: u64,
-    /// When it was changed last, its names included.
-    changed: FileTime,
-    holes: Vec<Range<u64>>,
+    /// When it was changed last, its names included, in seconds since 1970.
+    changed: i64,
+    holes: Box<[Range<u64>]>,
 }
 
 impl SourceFile {
@@ -59,8 +59,8 @@ impl SourceFile {
             modified: modified(&metadata),
             identity: identity_of(&metadata),
         };
-        let holes = find_holes(&file, len);
-        Ok(Self { file, meta, len, changed: changed(&metadata), holes })
+        let holes = find_holes(&file, len).into();
+        Ok(Self { file, meta, len, changed: changed(&metadata).secs(), holes })
     }
 
     /// Its length, mode, time and identity as they were at the opening.
@@ -92,7 +92,7 @@ impl SourceFile {
     /// Whether it is so new that its name may be in memory alone: for five minutes, which is ten times what file systems take.
     pub(crate) fn is_recent(&self) -> bool {
         // If the clock was set back, it seems to be newer than new.
-        time_of_now().secs().saturating_sub(self.changed.secs()) < SETTLED_AFTER
+        time_of_now().secs().saturating_sub(self.changed) < SETTLED_AFTER
     }
 
     /// Its version.

@@ -1,5 +1,5 @@
 //! Machines with disks that fail, whose processes are killed and whose power fails: the driver's own code, between a simulated
-//! network and simulated disks, under a virtual clock.
+//! network and disks of which it is known what is durable, under a virtual clock (tests/README.md).
 
 mod caller;
 mod command;

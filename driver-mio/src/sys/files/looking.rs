@@ -36,26 +36,31 @@ pub(crate) fn metadata_of_entry(entry: &DirEntry) -> io::Result<cap_std::fs::Met
     watched!(Look {}, entry.metadata())
 }
 
-/// The names in a directory.
+/// The names in a directory. It ends with the first error.
 #[derive(Debug)]
-pub(crate) struct Entries(ReadDir);
+pub(crate) struct Entries(Option<ReadDir>);
 
 impl Iterator for Entries {
     type Item = io::Result<DirEntry>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        watched!(List {}, self.0.next().transpose()).transpose()
+        let names = self.0.as_mut()?;
+        let next = watched!(List {}, names.next().transpose()).transpose();
+        if next.as_ref().is_none_or(Result::is_err) {
+            self.0 = None;
+        }
+        next
     }
 }
 
 /// The names in a directory.
 pub(crate) fn entries(dir: &Dir) -> io::Result<Entries> {
-    watched!(List {}, dir.entries()).map(Entries)
+    watched!(List {}, dir.entries()).map(|names| Entries(Some(names)))
 }
 
 /// The names in a directory below one.
 pub(crate) fn entries_in(dir: &Dir, path: &Path) -> io::Result<Entries> {
-    watched!(List {}, dir.read_dir(path)).map(Entries)
+    watched!(List {}, dir.read_dir(path)).map(|names| Entries(Some(names)))
 }
 
 /// Whether a file is a regular one of this user's, under one name only: nobody else can change it.

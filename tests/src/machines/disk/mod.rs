@@ -21,6 +21,7 @@ use std::{
 };
 
 use gannet_driver_mio::simulation::{Operation, Watcher, real_number, real_number_at};
+use gannet_protocol::RESERVED_PREFIX;
 
 use super::Random;
 use file::{Change, File, State};
@@ -54,7 +55,7 @@ pub struct Disk {
     /// Those that need room.
     roomy: Vec<u64>,
     changes: u64,
-    /// How many names were changed.
+    /// How many visible names were changed.
     named: u64,
     trace: u64,
     prints: bool,
@@ -113,7 +114,7 @@ impl Disk {
         &self.roomy
     }
 
-    /// Changes of names so far.
+    /// Changes of visible names so far.
     #[must_use]
     pub const fn named(&self) -> u64 {
         self.named
@@ -295,7 +296,7 @@ impl Disk {
             self.files.insert(number, File::default());
         }
         self.changes += 1;
-        self.named += 1;
+        self.named += is_visible(name);
         self.names.link(self.changes, (dir_number, name.into()), number);
     }
 
@@ -303,11 +304,17 @@ impl Disk {
         let (real, _) = real_number_at(to.0, to.1).expect("it was named so just now");
         let number = *self.numbers.get(&real).expect("it was seen before");
         let place = |(dir, name): (&dyn AsFd, &Path)| (self.number_of(dir), name.into());
+        let named = is_visible(from.1) + is_visible(to.1);
         let (from, to) = (place(from), place(to));
         self.changes += 1;
-        self.named += 1;
+        self.named += named;
         self.names.rename(self.changes, from, to, number);
     }
+}
+
+/// 1 for a name that is not one of partial files and journals.
+fn is_visible(name: &Path) -> u64 {
+    u64::from(!name.as_os_str().as_encoded_bytes().starts_with(RESERVED_PREFIX))
 }
 
 fn number_at(path: &Path) -> io::Result<[u64; 2]> {
@@ -375,7 +382,7 @@ impl Watcher for Disk {
             Operation::Remove { dir, name } => {
                 let place = (self.number_of(*dir), name.into());
                 self.changes += 1;
-                self.named += 1;
+                self.named += is_visible(name);
                 self.names.unlink(self.changes, place);
             }
             _ => {}

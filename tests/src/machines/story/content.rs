@@ -10,12 +10,20 @@ const MIB: u64 = 1 << 20;
 pub(super) type Version = usize;
 
 /// Every content of a story.
-#[derive(Debug, Default)]
-pub(super) struct Contents(Vec<Rc<[u8]>>);
+#[derive(Debug)]
+pub(super) struct Contents {
+    all: Vec<Rc<[u8]>>,
+    /// Whether they are all long.
+    are_long: bool,
+}
 
 impl Contents {
+    pub(super) const fn new(are_long: bool) -> Self {
+        Self { all: Vec::new(), are_long }
+    }
+
     pub(super) fn get(&self, version: Version) -> &Rc<[u8]> {
-        &self.0[version]
+        &self.all[version]
     }
 
     /// Which of these versions a content is.
@@ -29,20 +37,20 @@ impl Contents {
 
     /// Which version a content is, if any.
     pub(super) fn find_any(&self, content: &[u8]) -> Option<Version> {
-        self.find(content, 0..self.0.len())
+        self.find(content, 0..self.all.len())
     }
 
     /// Makes a new one: a former one changed here and there, or another one.
     pub(super) fn make(&mut self, random: &mut Random, former: Option<Version>) -> Version {
         let mut bytes = match former {
             Some(former) if !random.one_in(3) => self.change(random, former),
-            _ => fresh(random),
+            _ => fresh(random, self.are_long),
         };
         // No two are equal, so that it can be told which one is there.
         bytes.truncate(bytes.len() - bytes.len().min(8));
-        bytes.extend((self.0.len() as u64 + 1).to_le_bytes());
-        self.0.push(bytes.into());
-        self.0.len() - 1
+        bytes.extend((self.all.len() as u64 + 1).to_le_bytes());
+        self.all.push(bytes.into());
+        self.all.len() - 1
     }
 
     fn change(&self, random: &mut Random, former: Version) -> Vec<u8> {
@@ -50,7 +58,7 @@ impl Contents {
         let len = bytes.len() as u64;
         match random.below(4) {
             0 => bytes.truncate(size(random.below(len + 1))),
-            1 => bytes.extend(fresh(random)),
+            1 => bytes.extend(fresh(random, false)),
             _ => {
                 for _ in 0..=random.below(3) {
                     let at = size(random.below(len));
@@ -63,8 +71,8 @@ impl Contents {
     }
 }
 
-fn fresh(random: &mut Random) -> Vec<u8> {
-    let len = match random.below(10) {
+fn fresh(random: &mut Random, is_long: bool) -> Vec<u8> {
+    let len = match if is_long { 9 } else { random.below(10) } {
         0 => 0,
         1..=3 => random.below(3_000),
         4 | 5 => random.below(300_000),

@@ -19,8 +19,8 @@ pub(super) struct Ledger {
     now: BTreeMap<String, States>,
     /// What ever was.
     ever: BTreeMap<String, States>,
-    /// Until when a name may change by what was asked and never answered.
-    haunted: BTreeMap<String, Duration>,
+    /// What was asked and never answered, and until when it may be done.
+    haunted: Vec<(Change, Duration)>,
 }
 
 /// What is asked, as far as it changes names.
@@ -96,13 +96,18 @@ impl Ledger {
 
     /// It was given up without a word.
     pub(super) fn haunt(&mut self, change: &Change, now: Duration) {
-        for name in change.names() {
-            self.haunted.insert(name.clone(), now + HAUNTED);
-        }
+        self.haunted.push((change.clone(), now + HAUNTED));
+    }
+
+    /// What may still be done of that.
+    pub(super) fn ghosts(&mut self, now: Duration) -> Vec<Change> {
+        self.haunted.retain(|(_, until)| *until > now);
+        self.haunted.iter().map(|(change, _)| change.clone()).collect()
     }
 
     pub(super) fn is_haunted(&self, change: &Change, now: Duration) -> bool {
-        let until = |name| self.haunted.get(name).copied();
-        change.names().into_iter().filter_map(until).any(|until| until > now)
+        let ghosts = self.haunted.iter().filter(|(_, until)| *until > now);
+        let names = change.names();
+        ghosts.flat_map(|(ghost, _)| ghost.names()).any(|name| names.contains(&name))
     }
 }

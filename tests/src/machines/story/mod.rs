@@ -16,6 +16,8 @@ use ledger::{Change, Ledger, States};
 
 /// Time in which all comes to its end: some restarts, and connections that are found to be lost.
 const PATIENCE: Duration = Duration::from_secs(1800);
+/// The same in events: a hundred times what most need.
+const MAX_STEPS: u64 = 3_000_000;
 /// Names at the server.
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
@@ -36,6 +38,11 @@ pub struct Story {
     times: u64,
     /// Changes of names that were looked at.
     looked: u64,
+    /// Whether it is about long files of one name that are put again and again.
+    is_narrow: bool,
+    steps: u64,
+    /// How often something goes wrong yet that is no call of a disk.
+    troubles: u64,
     prints: bool,
 }
 
@@ -80,6 +87,8 @@ impl Story {
             }
         }
         self.world.step();
+        self.steps += 1;
+        assert!(self.steps < MAX_STEPS, "it goes on and on: {:?}", self.lanes);
         assert!(self.world.elapsed() < PATIENCE, "it does not come to an end: {:?}", self.lanes);
         self.trouble();
         self.look();

@@ -7,13 +7,14 @@ impl Story {
     /// Has a lane begin something else.
     pub(super) fn begin(&mut self, lane: usize) {
         let client = self.lanes[lane].client;
-        let name = (*self.random.pick(&NAMES)).to_owned();
+        let name = if self.is_narrow { NAMES[0] } else { *self.random.pick(&NAMES) }.to_owned();
         let how = match self.random.below(8) {
             0 => How { fresh: true, ..How::default() },
             1 => How { check: true, ..How::default() },
             _ => How::default(),
         };
-        let (command, change) = match self.random.below(10) {
+        let kind = self.random.below(if self.is_narrow { 7 } else { 10 });
+        let (command, change) = match kind {
             0..=4 => {
                 let source = format!("source-{}-{name}", self.random.below(2));
                 if !self.sources.contains_key(&(client, source.clone())) || self.random.one_in(3) {
@@ -72,6 +73,7 @@ impl Story {
         }
         if let Some(change) = &change {
             self.ledger.ask(change);
+            self.ask_again();
         }
         if let Command::Get { from, to, .. } = &command {
             let from = from.to_string();
@@ -85,6 +87,17 @@ impl Story {
         }
         let job = self.world.start(client, command.clone());
         self.lanes[lane].attempt = Some(Attempt { job, command, change, seen, is_contested });
+    }
+
+    /// What is being renamed may be what another one asked for just now.
+    fn ask_again(&mut self) {
+        let mut changes = self.ledger.ghosts(self.world.elapsed());
+        let running = self.lanes.iter().filter_map(|lane| lane.attempt.as_ref());
+        changes.extend(running.filter_map(|attempt| attempt.change.clone()));
+        // So often that it comes all the way.
+        for _ in NAMES {
+            changes.iter().for_each(|change| self.ledger.ask(change));
+        }
     }
 
     fn widen(&mut self) {
@@ -139,17 +152,21 @@ impl Story {
     /// Tries something again, perhaps with another content.
     fn again(&mut self, lane: usize, attempt: Attempt) {
         let client = self.lanes[lane].client;
-        let Attempt { command, mut change, .. } = attempt;
+        let Attempt { mut command, mut change, .. } = attempt;
         if let Some(change) = &change {
             self.ledger.haunt(change, self.world.elapsed());
         }
-        if let (Command::Put { from, .. }, Some(Change::Put(_, version))) = (&command, &mut change)
+        if let (Command::Put { from, .. }, Some(Change::Put(name, version))) =
+            (&mut command, &mut change)
         {
-            let from = from.clone();
-            if self.random.one_in(4) {
-                self.renew(client, &from);
+            let source = format!("source-{}-{name}", self.random.below(2));
+            if self.random.one_in(3) && self.sources.contains_key(&(client, source.clone())) {
+                // One that was put before, perhaps, and in part.
+                *from = source;
+            } else if self.random.one_in(4) {
+                self.renew(client, from);
             }
-            *version = self.sources[&(client, from)];
+            *version = self.sources[&(client, from.clone())];
         }
         self.attempt(lane, command, change);
     }
@@ -213,14 +230,17 @@ impl Story {
 
     /// Has something go wrong that is no call of a disk.
     pub(super) fn trouble(&mut self) {
-        match self.random.below(4000) {
+        if self.troubles == 0 || !self.random.one_in(1000) {
+            return;
+        }
+        self.troubles -= 1;
+        match self.random.below(3) {
             0 => self.world.server_disk().end(Fault::Kill),
             1 => self.world.server_disk().end(Fault::Power),
-            2 => {
+            _ => {
                 let client = self.lanes[0].client;
                 self.world.client_disk(client).end(Fault::Kill);
             }
-            _ => {}
         }
     }
 }

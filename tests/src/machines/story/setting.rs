@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{Contents, Lane, Ledger, NAMES, Story};
 use crate::{
-    machines::{Fault, Random, World},
+    machines::{Fault, Faults, Random, World},
     world::Path,
 };
 
@@ -14,8 +14,8 @@ const MAX_CALL: u64 = 400;
 impl Story {
     pub(super) fn new(seed: u64, prints: bool) -> Self {
         let mut random = Random::new(seed, 100);
-        let clients = 1 + random.below(2);
-        let paths: Vec<_> = (0..clients).map(|_| path(&mut random)).collect();
+        let (clients, is_narrow) = (1 + random.below(2), random.one_in(3));
+        let paths: Vec<_> = (0..clients).map(|_| path(&mut random, is_narrow)).collect();
         let mut world = World::new(random.next(), &paths);
         if random.one_in(4) {
             world.tighten();
@@ -27,18 +27,22 @@ impl Story {
             if prints {
                 disk.print();
             }
-            plan(&mut random, &mut disk.faults);
+            plan(&mut random, &mut disk.faults, is_narrow);
         }
+        let troubles = random.below(4);
         let mut story = Self {
             world,
             random,
-            contents: Contents::default(),
+            contents: Contents::new(is_narrow),
             ledger: Ledger::default(),
             lanes: Vec::new(),
             sources: std::collections::BTreeMap::new(),
             fetched: std::collections::BTreeMap::new(),
             times: 0,
             looked: u64::MAX,
+            is_narrow,
+            steps: 0,
+            troubles,
             prints,
         };
         story.furnish(clients);
@@ -60,7 +64,7 @@ impl Story {
                 self.fetched.insert((client, format!("got-{name}")), [None].into());
             }
             for _ in 0..=self.random.below(2) {
-                let left = 1 + self.random.below(3);
+                let left = 1 + self.random.below(if self.is_narrow { 5 } else { 3 });
                 self.lanes.push(Lane { client, left, attempt: None });
             }
         }
@@ -73,9 +77,11 @@ impl Story {
     }
 }
 
-fn path(random: &mut Random) -> Path {
+fn path(random: &mut Random, is_slow: bool) -> Path {
     let rtt = Duration::from_micros(200 + random.below(20_000));
-    let mut path = Path::new(1_000_000_000, rtt).both(|link| link.mtu = None);
+    // A slow one takes longer than the time after which a part of a file is made durable.
+    let rate = if is_slow { 4_000_000 + random.below(6_000_000) } else { 1_000_000_000 };
+    let mut path = Path::new(rate, rtt).both(|link| link.mtu = None);
     if random.one_in(3) {
         path = path.loss(0.03);
     }
@@ -85,9 +91,10 @@ fn path(random: &mut Random) -> Path {
     path
 }
 
-fn plan(random: &mut Random, faults: &mut crate::machines::Faults) {
-    for _ in 0..random.below(4) {
-        let fault = match random.below(8) {
+fn plan(random: &mut Random, faults: &mut Faults, is_narrow: bool) {
+    let (least, most) = if is_narrow { (2, 6) } else { (0, 4) };
+    for _ in 0..least + random.below(most - least) {
+        let fault = match random.below(if is_narrow { 14 } else { 8 }) {
             0..=2 => Fault::Io,
             3 => Fault::Full,
             4 | 5 => Fault::Kill,
