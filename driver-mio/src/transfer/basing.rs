@@ -32,6 +32,8 @@ pub(super) struct Basing {
     end: u64,
     /// What its groups hash to, as far as that is known.
     hashes: BTreeMap<u64, Hash>,
+    /// Whether the sender was told all of them.
+    is_told: bool,
     /// Those that are taken from it.
     taken: BTreeSet<u64>,
     /// While it may be the very file that is received: nothing is copied until it is known not to be.
@@ -55,7 +57,8 @@ impl Basing {
                 (file, false, end - end % group_len, BTreeMap::new(), None)
             }
         };
-        Self { file, is_here, len, group_len, end, hashes, taken: BTreeSet::new(), twin }
+        let (is_told, taken) = (false, BTreeSet::new());
+        Self { file, is_here, len, group_len, end, hashes, is_told, taken, twin }
     }
 
     /// Tells what is known, or has it found out.
@@ -74,17 +77,24 @@ impl Basing {
             }
             out.tell(Output::Held { body, held: Held::Hashes { first, hashes } });
         }
+        self.conclude(body, out);
+    }
+
+    fn conclude(&mut self, body: BodyId, out: &mut Outbox) {
+        self.is_told = true;
         out.tell(Output::Held { body, held: Held::Nothing });
+    }
+
+    /// Whether the sender was told all that there is: it waits for that.
+    pub(super) fn is_told(&self) -> bool {
+        self.is_told
     }
 
     /// Has a group hashed, if there is one.
     fn hash(&mut self, body: BodyId, index: u64, out: &mut Outbox) {
         let range = self.range(index);
         if range.start >= self.end {
-            if let Some(twin) = &mut self.twin {
-                twin.end();
-            }
-            return out.tell(Output::Held { body, held: Held::Nothing });
+            return self.conclude(body, out);
         }
         out.job(body, Work::HashBase { file: Arc::clone(&self.file), index, range });
     }

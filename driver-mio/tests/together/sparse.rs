@@ -239,6 +239,28 @@ fn the_hash_of_a_sparse_file_is_computed_only_by_wish() {
     }
 }
 
+/// Nothing of it has to be compared, but what stands there is hashed all the same, and that is told before the end.
+#[test]
+fn a_file_that_is_all_hole_takes_the_place_of_a_long_one() {
+    let world = World::new();
+    let old = content(7, 12 << 20);
+    for at in [world.here("hollow"), world.there("hollow")] {
+        if !sparse(&at, 12 * MIB, &[]) {
+            return;
+        }
+    }
+    let client = world.client();
+    for check in [false, true] {
+        let how = How { check, ..How::default() };
+        fs::write(world.there("stored"), &old).unwrap();
+        fs::write(world.here("got"), &old).unwrap();
+        finish(client.put_as(world.here("hollow"), root_as("stored"), how)).unwrap();
+        finish(client.get_as(name("hollow"), world.here("got"), how)).unwrap();
+        assert_same(&world.here("hollow"), &world.there("stored"));
+        assert_same(&world.there("hollow"), &world.here("got"));
+    }
+}
+
 /// `docs/hostile-input.md`, row 55.
 #[test]
 fn a_sparse_file_is_gone_on_with() {

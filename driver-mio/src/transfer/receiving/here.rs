@@ -89,14 +89,16 @@ impl Receiving {
         self.publish_if_whole(out);
     }
 
-    /// Whether what stands under the name is another file. If it is the very one that was to be received, it is left, and
-    /// this is over; if that is not known yet, it may not be replaced yet. Called once the sender has said all.
+    /// Whether what stands under the name is another file, and the sender was told all that is of use of it. If it is the very
+    /// one that was to be received, it is left, and this is over. Called once the sender has said all.
     pub(super) fn may_replace(&mut self, len: u64, out: &mut Outbox) -> bool {
         let (State::Open(partial), Some(basing)) = (&self.state, &mut self.basing) else {
             return true;
         };
+        if !basing.is_told() {
+            return false;
+        }
         match basing.twin().map_or(Compared::Other, |twin| twin.compare()) {
-            Compared::Open => false,
             Compared::Other => {
                 basing.part(self.body, partial.file(), out);
                 true

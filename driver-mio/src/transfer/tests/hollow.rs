@@ -217,6 +217,26 @@ fn holes_before_the_file_is_open_are_punched_then() {
     rig.finish([body(1)]);
 }
 
+/// Who asks may be a stranger, and cost hours.
+#[test]
+fn zeros_are_hashed_by_wish_up_to_a_limit() {
+    for (len, is_hashed) in [(3 * BLOCK_LEN + 7, true), (257 << 30, false)] {
+        let mut rig = Rig::new(&Limits::default(), 1);
+        rig.transfers.receive_file(body(1), &meta(BodyLen::Known(len)));
+        rig.transfers.want_hash(body(1));
+        rig.open(body(1), "file", BodyLen::Known(len));
+        rig.note(hole(0, len));
+        rig.note(end(len));
+        rig.run_all();
+        assert_eq!(rig.is_stored_without_hash(len), !is_hashed);
+        if is_hashed {
+            let hash = hash_of(&vec![0; usize::try_from(len).unwrap()]);
+            assert_eq!(rig.stored(body(1)), Some((len, hash)));
+        }
+        rig.finish([body(1)]);
+    }
+}
+
 /// `docs/hostile-input.md`, row 10.
 #[test]
 fn a_group_that_is_all_hole_has_no_hash() {

@@ -185,6 +185,25 @@ fn what_is_written_is_synced_now_and_then() {
     }
 }
 
+/// The sender waits for that, even if it turns out that nothing of it is of use.
+#[test]
+fn what_is_here_is_told_before_a_file_is_put_in_place() {
+    let meta = meta(BodyLen::Known(LEN as u64));
+    let mut rig = Rig::new(&Limits::default(), 1);
+    fs::write(rig.path("file"), content(LEN, 1)).unwrap();
+    let partial = rig.begin(&meta);
+    rig.transfers.receive_file(body(1), &meta);
+    rig.transfers.open(rig.now, body(1), Ok(partial));
+    rig.transfers.note(rig.now, body(1), Note::Hole { offset: 0, len: LEN as u64 });
+    rig.transfers.note(rig.now, body(1), end_of(&vec![0; LEN]));
+    rig.run_some(|job| !format!("{job:?}").contains("HashBase {"));
+    assert_eq!((rig.kept(body(1)), rig.hashes(body(1)).1), (None, false));
+    rig.run_all();
+    assert_eq!((rig.kept(body(1)), rig.hashes(body(1)).1), (Some(0), true));
+    let rig = rig.finish([body(1)]);
+    assert!(fs::read(rig.path("file")).unwrap() == vec![0; LEN]);
+}
+
 /// A system tells of a failed sync once: whoever syncs beside hears nothing of it.
 #[test]
 fn a_file_is_not_put_in_place_while_a_sync_is_under_way() {

@@ -263,6 +263,10 @@ fn groups_that_the_receiver_has_are_passed_over() {
     read.retain(|index| ![0, 1].contains(index));
     assert_eq!(read, [2, 7]);
     assert_eq!(notes.iter().filter(|note| **note == end_of_source(&rig, &content)).count(), 1);
+    rig.transfers.release(body(1), (7 << 20) + 5);
+    assert_eq!(rig.progress(body(1)), Some(((7 << 20) + 5, (1 << 20) + 5)));
+    rig.transfers.release(body(1), content.len() as u64);
+    assert_eq!(rig.progress(body(1)), Some((content.len() as u64, 2 << 20)));
     // It may be wanted all the same.
     rig.transfers.held(body(1), Held::Again(4));
     let mut read = vec![0; 1000];
