@@ -243,7 +243,7 @@ mod tests {
         let [a, b] = ["a", "b"].map(|name| {
             let path = dir.path().join(name);
             let file = File::create(&path).unwrap();
-            crate::sys::files::set_modified(&file, FileTime::new(9, 9)).unwrap();
+            crate::sys::files::set_modified(&file, gannet_protocol::FileTime::new(9, 9)).unwrap();
             SourceFile::open_local(&path).unwrap().meta()
         });
         assert_eq!((a.len, a.modified), (b.len, b.modified));

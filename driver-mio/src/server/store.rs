@@ -83,17 +83,24 @@ pub(super) fn prepare(root: &Root, wanted: &Wanted) -> Result<Prepared, Status> 
         Store::Beside(name) => (Placing::Beside(name.clone()), None),
     };
     let target = target.filter(|_| !how.fresh);
-    if let (Some(target), BodyLen::Known(len), false) = (&target, meta.len, how.check)
-        && target.is_version(Version { len, modified: meta.modified })
+    let version = match meta.len {
+        BodyLen::Known(len) => Some(Version { len, modified: meta.modified }),
+        BodyLen::Open => None,
+    };
+    if let (Some(target), Some(version)) = (&target, version)
+        && target.is_version(version)
     {
-        // Nobody will go on with what an earlier transfer left, nor miss it if that cannot be looked for.
-        if let Ok(Some(claim)) = root.claim(&placing, *owner, Which::Found) {
-            claim.discard();
-        }
+        // It may be told to be there without a byte of it being written.
         if wanted.durability == Durability::Power {
             root.settle(placing.name(), target)?;
         }
-        return Ok(Prepared::Unchanged);
+        if !how.check {
+            // Nobody will go on with what an earlier transfer left, nor miss it if that cannot be looked for.
+            if let Ok(Some(claim)) = root.claim(&placing, *owner, Which::Found) {
+                claim.discard();
+            }
+            return Ok(Prepared::Unchanged);
+        }
     }
     // What is there of this file is not counted beside it.
     let waits = is_worth_keeping(meta.len) && wanted.patience != Patience::None;
