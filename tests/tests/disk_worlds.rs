@@ -5,11 +5,16 @@
 use std::{
     env,
     panic::catch_unwind,
+    path::Path,
     sync::atomic::{AtomicU64, Ordering},
     thread,
+    time::{Duration, SystemTime},
 };
 
-use gannet_tests::machines::Story;
+use gannet_tests::{
+    machines::{Command, End, Fault, Random, Story, World},
+    world::Path as Link,
+};
 
 /// Worlds if nothing is said: some seconds on two cores.
 const WORLDS: u64 = 300;
@@ -58,5 +63,47 @@ fn nothing_is_lost() {
 fn the_same_seed_gives_the_same_world() {
     for seed in 0..20 {
         assert_eq!(Story::play(seed, false), Story::play(seed, false), "seed {seed}");
+    }
+}
+
+/// One version is put in part, made durable and given up, another one is put over it in part, and the power fails: what was written
+/// down of the former must not be found again beside the bytes of the latter.
+///
+/// `docs/hostile-input.md`, row 55.
+#[test]
+fn a_version_that_was_given_up_for_another_one_comes_whole() {
+    for seed in 0..60 {
+        let mut random = Random::new(seed, 3);
+        let link = Link::new(6_000_000, Duration::from_millis(5)).both(|link| link.mtu = None);
+        let mut world = World::new(seed, &[link]);
+        let versions = ["one", "other"].map(|name| {
+            let content: Vec<u8> = (0..1 << 19).flat_map(|_| random.next().to_le_bytes()).collect();
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(random.below(1 << 30));
+            world.client_disk(0).install(name, &content, time).unwrap();
+            (name, content)
+        });
+        for (name, _) in &versions {
+            world.start(0, Command::put(name, "file"));
+            world.run_for(Duration::from_millis(1600 + random.below(2000)));
+            // Has the names in the root be durable.
+            world.start(0, Command::MakeDirectory(gannet_protocol::Name::parse(b"dir").unwrap()));
+            world.run_for(Duration::from_millis(100 + random.below(1000)));
+            world.client_disk(0).end(if name == &"one" { Fault::Kill } else { Fault::Power });
+            if name == &"one" {
+                // Until the server has given the former client up.
+                world.run_for(Duration::from_secs(40));
+            }
+        }
+        world.server_disk().end(Fault::Power);
+        let mut end = End::Ended;
+        for _ in 0..10 {
+            if !matches!(end, End::Done(_)) {
+                let job = world.start(0, Command::put("one", "file"));
+                end = world.run(job, Duration::from_secs(100));
+            }
+        }
+        assert!(matches!(end, End::Done(_)), "seed {seed}: {end:?}");
+        let stored = world.server_disk().visible(Path::new("file")).unwrap();
+        assert!(stored == versions[0].1, "seed {seed}: what is stored is not what was sent");
     }
 }

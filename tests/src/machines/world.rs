@@ -165,6 +165,14 @@ impl World {
         }
     }
 
+    /// Runs for so long, whatever ends meanwhile.
+    pub fn run_for(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.step() < end {
+            self.ended.clear();
+        }
+    }
+
     /// Lets the next thing happen, and tells when that was.
     ///
     /// # Panics

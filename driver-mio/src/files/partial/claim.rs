@@ -24,7 +24,7 @@ use crate::{
     journal::{Header, Journal},
     sys::files::{
         allocated, bytes_of, create_own, file_number, is_our_own, metadata, named_number, open_own,
-        same_file, set_len, try_lock,
+        same_file, set_len, sync_directory, try_lock,
     },
 };
 
@@ -158,7 +158,10 @@ impl Claim {
         // In this order: nothing is ever said of bytes that are gone.
         let journal = self.aside.stem.journal();
         remove(&self.aside.dir, &journal);
-        self.aside.journal = None;
+        if self.aside.journal.take().is_some() {
+            // Nor after a power failure: bytes may reach the disk long before names do.
+            sync_directory(&self.aside.dir)?;
+        }
         match meta.len {
             BodyLen::Known(len) if keeps_content && metadata(&self.file)?.len() <= len => {}
             BodyLen::Known(len) if keeps_content => set_len(&self.file, len)?,
