@@ -67,6 +67,7 @@ fn table() -> String {
     );
     for (title, congestion) in [
         ("CUBIC", CongestionKind::Cubic),
+        ("BBR", CongestionKind::Bbr),
         ("Fixed at 45 Mbit/s", CongestionKind::Fixed(45_000_000)),
     ] {
         write!(out, "\n{title}\n  loss").unwrap();

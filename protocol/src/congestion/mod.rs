@@ -3,6 +3,7 @@
 //! A controller hears of everything sent, acknowledged, lost and marked, with the rate of delivery,
 //! and answers with a window and a pacing rate. It sees byte counts, never packets' contents.
 
+mod bbr;
 mod cubic;
 mod curve;
 mod fixed;
@@ -14,6 +15,7 @@ use core::{
     time::Duration,
 };
 
+pub(crate) use bbr::Bbr;
 pub(crate) use cubic::Cubic;
 pub(crate) use fixed::FixedRate;
 
@@ -47,7 +49,6 @@ pub(crate) struct Sent {
 
 /// An ACK frame acknowledged packets that were not acknowledged before.
 #[derive(Clone, Copy, Debug)]
-#[expect(dead_code, reason = "a controller that models the path reads the rest")]
 pub(crate) struct Acked<'a> {
     /// The present.
     pub(crate) now: Instant,
@@ -133,8 +134,9 @@ pub(crate) trait Controller {
 
 /// The controller of a path: one of the algorithms there are.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one a path, not worth an allocation")]
 pub(crate) enum Congestion {
+    /// A model of the path.
+    Bbr(Bbr),
     /// CUBIC.
     Cubic(Cubic),
     /// A rate that somebody set.
@@ -146,6 +148,7 @@ impl Deref for Congestion {
 
     fn deref(&self) -> &Self::Target {
         match self {
+            Self::Bbr(bbr) => bbr,
             Self::Cubic(cubic) => cubic,
             Self::Fixed(fixed) => fixed,
         }
@@ -155,6 +158,7 @@ impl Deref for Congestion {
 impl DerefMut for Congestion {
     fn deref_mut(&mut self) -> &mut Self::Target {
         match self {
+            Self::Bbr(bbr) => bbr,
             Self::Cubic(cubic) => cubic,
             Self::Fixed(fixed) => fixed,
         }

@@ -9,7 +9,7 @@ use core::{
 use crate::{
     Config, CongestionKind, Instant,
     acks::MAX_ACK_DELAY,
-    congestion::{Congestion, Cubic, FixedRate},
+    congestion::{Bbr, Congestion, Cubic, FixedRate},
     delivery::DeliveryRate,
     mtu::MtuDiscovery,
     pacer::{self, Pacer},
@@ -82,6 +82,7 @@ impl Path {
         let fixed = |rate| NonZeroU64::new(rate).map(|rate| FixedRate::new(rate, mtu, &rtt));
         let congestion = match config.congestion {
             CongestionKind::Cubic => None,
+            CongestionKind::Bbr => Some(Congestion::Bbr(Bbr::new(mtu))),
             CongestionKind::Fixed(rate) => fixed(rate).map(Congestion::Fixed),
         };
         Self {

@@ -1,60 +1,73 @@
-//! CUBIC over a path with one queue.
+//! Controllers over a path with one queue.
 
 use alloc::collections::VecDeque;
 
 use super::*;
+use crate::delivery::{DeliveryRate, Stamp};
 
-/// A path with one queue: what is sent waits its turn, what finds the queue full is lost.
+/// A path with one queue: what is sent waits its turn, what finds the queue full is lost, and some of the rest.
 struct Link {
     bytes_per_second: u64,
     delay: Duration,
     queue: u64,
+    /// One of so many packets is lost by chance.
+    loses_one_of: Option<u64>,
 }
 
-/// Fills `link` under CUBIC for `time`; bytes delivered and bytes lost.
-fn drive(link: &Link, time: Duration) -> (u64, u64) {
-    let mut cubic = Cubic::new(MTU);
+/// A packet on its way.
+struct Flying {
+    number: u64,
+    sent_at: Instant,
+    stamp: Stamp,
+    /// When it is acknowledged, unless it is lost.
+    acked_at: Option<Instant>,
+}
+
+/// Fills `link` for `time`; bytes delivered and bytes lost.
+fn drive(link: &Link, cc: &mut Congestion, time: Duration) -> (u64, u64) {
     let mut rtt = Rtt::new(ms(333));
+    let mut delivery = DeliveryRate::new();
     let slot = MTU * 1_000_000_000 / link.bytes_per_second;
     let end = Instant::ZERO + time;
-    // Number, when sent, when acknowledged if delivered.
-    let mut flying: VecDeque<(u64, Instant, Option<Instant>)> = VecDeque::new();
+    let mut flying: VecDeque<Flying> = VecDeque::new();
     let (mut number, mut next_send, mut free_at) = (0, Instant::ZERO, Instant::ZERO);
-    let (mut delivered, mut lost) = (0, 0);
+    let (mut delivered, mut lost, mut dice) = (0, 0, 1u64);
+    let mut now = Instant::ZERO;
     loop {
         let in_flight = flying.len() as u64 * MTU;
-        let next_ack = flying.iter().find_map(|(.., ack)| *ack);
-        let may_send = in_flight + MTU <= cubic.window();
-        let now = match next_ack {
+        let next_ack = flying.iter().find_map(|packet| packet.acked_at);
+        let may_send = in_flight + MTU <= cc.window();
+        now = match next_ack {
             Some(ack) if !may_send || ack <= next_send => ack,
-            _ => next_send,
+            _ => next_send.max(now),
         };
         if now >= end {
             return (delivered, lost);
         }
         if next_ack == Some(now) {
-            let first = flying.iter().position(|(.., ack)| ack.is_some()).unwrap();
-            let (largest, sent_at, _) = flying.remove(first).unwrap();
-            rtt.update(now.saturating_since(sent_at), Duration::ZERO, now);
+            let first = flying.iter().position(|packet| packet.acked_at.is_some()).unwrap();
+            let newest = flying.remove(first).unwrap();
+            rtt.update(now.saturating_since(newest.sent_at), Duration::ZERO, now);
             delivered += MTU;
-            cubic.on_acked(&Acked {
+            delivery.on_acked(now, MTU, newest.stamp, newest.sent_at);
+            cc.on_acked(&Acked {
                 now,
                 bytes: MTU,
-                largest,
-                largest_sent_at: sent_at,
+                largest: newest.number,
+                largest_sent_at: newest.sent_at,
                 in_flight: flying.len() as u64 * MTU,
                 app_limited: false,
                 rtt: &rtt,
-                rate: None,
+                rate: delivery.sample(rtt.min()),
             });
-            while let Some(&(old, sent, _)) = flying.front().filter(|(n, ..)| n + 3 <= largest) {
-                flying.pop_front();
+            while flying.front().is_some_and(|packet| packet.number + 3 <= newest.number) {
+                let old = flying.pop_front().unwrap();
                 lost += MTU;
-                cubic.on_lost(&Lost {
+                cc.on_lost(&Lost {
                     now,
                     bytes: MTU,
-                    largest: old,
-                    largest_sent_at: sent,
+                    largest: old.number,
+                    largest_sent_at: old.sent_at,
                     in_flight: flying.len() as u64 * MTU,
                     persistent: false,
                     next_number: number,
@@ -63,30 +76,69 @@ fn drive(link: &Link, time: Duration) -> (u64, u64) {
             continue;
         }
         let waiting = free_at.saturating_since(now).as_nanos() as u64 / slot * MTU;
-        let ack = (waiting + MTU <= link.queue).then(|| {
+        let mut acked_at = (waiting + MTU <= link.queue).then(|| {
             free_at = free_at.max(now) + Duration::from_nanos(slot);
             free_at + link.delay
         });
-        flying.push_back((number, now, ack));
-        cubic.on_sent(&Sent { now, number, bytes: MTU, in_flight: in_flight + MTU });
+        dice = dice.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        if link.loses_one_of.is_some_and(|of| (dice >> 33).is_multiple_of(of)) {
+            acked_at = None;
+        }
+        let stamp = delivery.on_sent(now, in_flight);
+        flying.push_back(Flying { number, sent_at: now, stamp, acked_at });
+        cc.on_sent(&Sent { now, number, bytes: MTU, in_flight: in_flight + MTU });
         number += 1;
-        let wait = MTU * 1_000_000_000 / cubic.pacing_rate(&rtt);
-        next_send = now + Duration::from_nanos(wait);
+        next_send = now + Duration::from_nanos(MTU * 1_000_000_000 / cc.pacing_rate(&rtt));
+    }
+}
+
+/// Share of the link that was used, and of the packets that were lost, in percent.
+fn shares(link: &Link, cc: &mut Congestion) -> (u64, u64) {
+    let seconds = 30;
+    let (delivered, lost) = drive(link, cc, Duration::from_secs(seconds));
+    (delivered * 100 / (link.bytes_per_second * seconds), lost * 100 / (delivered + lost))
+}
+
+fn link(mbit: u64, delay: u64, queue_ms: u64, loses_one_of: Option<u64>) -> Link {
+    let bytes_per_second = mbit * 125_000;
+    let queue = (bytes_per_second * queue_ms / 1000).max(5 * MTU);
+    Link { bytes_per_second, delay: ms(delay), queue, loses_one_of }
+}
+
+/// Rate in Mbit/s, delay and queue in milliseconds.
+const PATHS: [(u64, u64, u64); 6] =
+    [(100, 50, 50), (100, 50, 10), (100, 300, 100), (10, 20, 100), (20, 5, 5), (2, 100, 30)];
+
+#[test]
+fn cubic_fills_paths_without_much_loss() {
+    for (mbit, delay, queue) in PATHS {
+        let mut cubic = Congestion::Cubic(Cubic::new(MTU));
+        let (share, lost) = shares(&link(mbit, delay, queue, None), &mut cubic);
+        assert!(share >= 85 && lost <= 3, "{share} %, {lost} % lost: {mbit}, {delay}, {queue}");
     }
 }
 
 #[test]
-fn fills_paths_without_much_loss() {
-    let seconds = 30;
-    for (mbit, delay, queue_ms) in
-        [(100, 50, 50), (100, 50, 10), (100, 300, 100), (10, 20, 100), (20, 5, 5), (2, 100, 30)]
-    {
-        let bytes_per_second = mbit * 125_000;
-        let queue = (bytes_per_second * queue_ms / 1000).max(5 * MTU);
-        let link = Link { bytes_per_second, delay: ms(delay), queue };
-        let (delivered, lost) = drive(&link, Duration::from_secs(seconds));
-        let share = delivered * 100 / (bytes_per_second * seconds);
-        assert!(share >= 85, "{share} % of {mbit} Mbit/s, {delay} ms, queue {queue_ms} ms");
-        assert!(lost * 30 < delivered, "{lost} lost, {delivered} delivered at {mbit} Mbit/s");
+fn bbr_fills_paths_without_much_loss() {
+    for (mbit, delay, queue) in PATHS {
+        let mut bbr = Congestion::Bbr(Bbr::new(MTU));
+        let (share, lost) = shares(&link(mbit, delay, queue, None), &mut bbr);
+        assert!(share >= 90 && lost <= 3, "{share} %, {lost} % lost: {mbit}, {delay}, {queue}");
+    }
+}
+
+/// What a path loses by chance costs no more than itself.
+#[test]
+fn bbr_bears_loss_by_chance() {
+    for (mbit, delay, queue) in [(100, 50, 50), (100, 200, 200), (10, 20, 100), (20, 5, 5)] {
+        for one_of in [1000, 100, 20, 10] {
+            let mut bbr = Congestion::Bbr(Bbr::new(MTU));
+            let (share, _) = shares(&link(mbit, delay, queue, Some(one_of)), &mut bbr);
+            let most = 100 - 100 / one_of;
+            assert!(
+                share >= most * 88 / 100,
+                "{share} % of {most}: {mbit}, {delay}, 1 of {one_of}"
+            );
+        }
     }
 }

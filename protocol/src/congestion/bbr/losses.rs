@@ -1,0 +1,191 @@
+//! Loss, judged against what the path loses anyway.
+//!
+//! A radio link or a bad cable loses packets at any rate of sending; a full queue loses them when it is sent too much. The
+//! share that is lost while the queue is empty is the path's own; only what exceeds it is a sign of congestion.
+
+use crate::Instant;
+
+/// Loss beyond the path's own that shows congestion, in millionths (`BBR.LossThresh`).
+const THRESHOLD: u64 = 20_000;
+
+/// Most loss of the path's own, in millionths: a path that loses more than this is taken for congested.
+const MAX_OWN: u64 = 150_000;
+
+/// Packets after which older ones begin to count half: enough to know a loss of 1% to within a third.
+const MEMORY: u64 = 2_000;
+
+/// Least packets that tell of the path's own loss.
+const ENOUGH: u64 = 100;
+
+/// Longest burst of losses that is believed, in packets.
+const MAX_BURST: u64 = 64;
+
+/// Parts of a packet that the path's own losses are counted in, so that halving them loses nothing.
+const PARTS: u64 = 1 << 10;
+
+/// Parts that shares are in.
+const MILLION: u64 = 1_000_000;
+
+/// What was sent, and became of it, in packets.
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    sent: u64,
+    lost: u64,
+    /// Times that something was lost: bursts are one.
+    events: u64,
+}
+
+/// The losses of a path.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Losses {
+    /// What is judged now: of packets sent from this moment on.
+    since: Instant,
+    now: Count,
+    /// What was lost while the queue was empty, in parts of packets.
+    own: Count,
+}
+
+impl Losses {
+    /// Takes in acknowledged packets, the newest sent at `sent_at`.
+    pub(super) fn on_acked(&mut self, packets: u64, sent_at: Instant) {
+        if sent_at >= self.since {
+            self.now.sent = self.now.sent.saturating_add(packets);
+        }
+    }
+
+    /// Takes in lost packets, the newest sent at `sent_at`.
+    pub(super) fn on_lost(&mut self, packets: u64, sent_at: Instant) {
+        if sent_at >= self.since {
+            self.now.sent = self.now.sent.saturating_add(packets);
+            self.now.lost = self.now.lost.saturating_add(packets);
+            self.now.events = self.now.events.saturating_add(1);
+        }
+    }
+
+    /// From here on only what is sent from `now` on is judged.
+    pub(super) fn restart(&mut self, now: Instant) {
+        self.since = now;
+        self.now = Count::default();
+    }
+
+    /// A round is over; `empty`: its queue was. What it lost is the path's own then.
+    pub(super) fn end_round(&mut self, empty: bool) {
+        let round = core::mem::take(&mut self.now);
+        if !empty {
+            return;
+        }
+        let own = &mut self.own;
+        let add =
+            |to: &mut u64, packets: u64| *to = to.saturating_add(packets.saturating_mul(PARTS));
+        add(&mut own.sent, round.sent);
+        add(&mut own.lost, round.lost);
+        add(&mut own.events, round.events);
+        while own.sent > MEMORY * PARTS {
+            *own = Count { sent: own.sent / 2, lost: own.lost / 2, events: own.events / 2 };
+        }
+    }
+
+    /// What the path loses anyway, in millionths.
+    pub(super) fn own(&self) -> u64 {
+        let Count { sent, lost, .. } = self.own;
+        if sent < ENOUGH * PARTS {
+            return 0;
+        }
+        (lost.saturating_mul(MILLION) / sent).min(MAX_OWN)
+    }
+
+    /// `rate` of delivery as the rate of sending that gives it, on a path that loses its own.
+    pub(super) fn sending_for(&self, rate: u64) -> u64 {
+        let sending = u128::from(rate) * u128::from(MILLION) / u128::from(MILLION - self.own());
+        u64::try_from(sending).unwrap_or(u64::MAX)
+    }
+
+    /// Whether more is lost than chance and the path explain: the threshold, and twice the deviation of what is expected.
+    pub(super) fn are_excessive(&self) -> bool {
+        let Count { sent, lost, .. } = self.now;
+        let burst = self.own.lost / self.own.events.max(1);
+        let burst = burst.clamp(1, MAX_BURST);
+        let share = |millionths: u64| sent.saturating_mul(millionths) / MILLION;
+        let deviation = share(self.own()).saturating_mul(2).saturating_mul(burst).isqrt();
+        let allowed = share(self.own() + THRESHOLD) + 2 * deviation + 3 * burst;
+        lost > allowed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: Instant = Instant::ZERO;
+
+    /// Rounds of 100 packets of which `lost` are lost.
+    fn rounds(losses: &mut Losses, count: u64, lost: u64, empty: bool) {
+        for _ in 0..count {
+            losses.on_acked(100 - lost, AT);
+            (0..lost).for_each(|_| losses.on_lost(1, AT));
+            losses.end_round(empty);
+        }
+    }
+
+    #[test]
+    fn a_clean_path_bears_little() {
+        let mut losses = Losses::default();
+        rounds(&mut losses, 30, 0, true);
+        losses.on_acked(95, AT);
+        losses.on_lost(5, AT);
+        assert!(!losses.are_excessive());
+        losses.on_lost(1, AT);
+        assert!(losses.are_excessive());
+        losses.restart(AT);
+        assert!(!losses.are_excessive());
+    }
+
+    #[test]
+    fn what_the_path_loses_anyway_does_not_count() {
+        let mut losses = Losses::default();
+        rounds(&mut losses, 50, 10, true);
+        assert_eq!(losses.own(), 100_000);
+        assert_eq!(losses.sending_for(900), 1_000);
+        losses.on_acked(900, AT);
+        (0..100).for_each(|_| losses.on_lost(1, AT));
+        assert!(!losses.are_excessive());
+        (0..100).for_each(|_| losses.on_lost(1, AT));
+        assert!(losses.are_excessive());
+    }
+
+    #[test]
+    fn a_full_queue_teaches_nothing_of_the_path() {
+        let mut losses = Losses::default();
+        rounds(&mut losses, 50, 10, false);
+        assert_eq!(losses.own(), 0);
+        // However bad it is, not all of it is the path's own.
+        rounds(&mut losses, 50, 90, true);
+        assert_eq!(losses.own(), MAX_OWN);
+    }
+
+    #[test]
+    fn bursts_deviate_more() {
+        let mut losses = Losses::default();
+        for _ in 0..100 {
+            losses.on_acked(490, AT);
+            losses.on_lost(10, AT);
+            losses.end_round(true);
+        }
+        // Of 500 packets, one burst is expected; three are chance.
+        losses.on_acked(470, AT);
+        losses.on_lost(30, AT);
+        assert!(!losses.are_excessive());
+        losses.on_lost(60, AT);
+        assert!(losses.are_excessive());
+    }
+
+    #[test]
+    fn what_was_sent_before_is_not_judged() {
+        let mut losses = Losses::default();
+        losses.restart(Instant::from_nanos(10));
+        losses.on_lost(50, Instant::from_nanos(9));
+        assert!(!losses.are_excessive());
+        losses.on_lost(50, Instant::from_nanos(10));
+        assert!(losses.are_excessive());
+    }
+}
