@@ -61,7 +61,8 @@ fn assert_same(a: &Path, b: &Path) {
             file.read_exact_at(&mut bytes, at).unwrap();
             bytes
         });
-        assert!(left == right, "near {at}");
+        let is_zero = [&left, &right].map(|bytes| bytes.iter().all(|byte| *byte == 0));
+        assert!(left == right, "near {at}; all zeros: {is_zero:?}");
         at += MIB;
     }
 }
@@ -254,8 +255,9 @@ fn a_file_that_is_all_hole_takes_the_place_of_a_long_one() {
         let how = How { check, ..How::default() };
         fs::write(world.there("stored"), &old).unwrap();
         fs::write(world.here("got"), &old).unwrap();
-        finish(client.put_as(world.here("hollow"), root_as("stored"), how)).unwrap();
-        finish(client.get_as(name("hollow"), world.here("got"), how)).unwrap();
+        let put = finish(client.put_as(world.here("hollow"), root_as("stored"), how)).unwrap();
+        let got = finish(client.get_as(name("hollow"), world.here("got"), how)).unwrap();
+        println!("check {check}: {put:?}, {got:?}");
         assert_same(&world.here("hollow"), &world.there("stored"));
         assert_same(&world.there("hollow"), &world.here("got"));
     }
