@@ -52,7 +52,7 @@ pub enum CongestionKind {
     #[default]
     Cubic,
     /// BBR, version 3 (draft-ietf-ccwg-bbr), which models the path and bears what it loses anyway. It leaves TCP less than its share
-    /// where queues are shorter than a round trip, which is why it is not the default.
+    /// where queues are of a round trip or less, which is why it is not the default.
     Bbr,
     /// A fixed rate in bits per second, whatever is lost.
     Fixed(u64),

@@ -91,8 +91,8 @@ pub(crate) struct Bbr {
     min_rtt: MinRtt,
     losses: Losses,
     aggregation: Aggregation,
-    /// Of this round: the sum of the round-trip times and their number, the greatest delivery, whether there was too little to send, and whether
-    /// congestion was met.
+    /// Of this round: the sum of the round-trip times and their number, the greatest delivery, whether there was too little to
+    /// send, and whether congestion was met.
     round_rtt: (Duration, u32),
     delivered: Delivered,
     app_limited: bool,

@@ -67,6 +67,15 @@ impl Story {
             }
             is_contested |= self.ledger.is_haunted(change, self.world.elapsed());
         }
+        if let Command::Get { to, .. } = &command {
+            let others = self.lanes.iter_mut().filter(|other| other.client == client);
+            for other in others.filter_map(|lane| lane.attempt.as_mut()) {
+                if matches!(&other.command, Command::Get { to: other, .. } if other == to) {
+                    other.is_contested = true;
+                    is_contested = true;
+                }
+            }
+        }
         let mut seen = States::new();
         if let Some(name) = first_name(&command) {
             seen.clone_from(self.ledger.now(&name));
@@ -206,14 +215,15 @@ impl Story {
         let content = disk.visible(Path::new(to)).expect("what was fetched is there");
         let durable = disk.durable(Path::new(to));
         drop(disk);
-        let is_alone = !self.lanes.iter().any(|lane| {
-            let other = lane.attempt.as_ref().map(|attempt| &attempt.command);
-            lane.client == client
-                && matches!(other, Some(Command::Get { to: other, .. }) if other == to)
-        });
-        let version = self.contents.find(&content, attempt.seen.iter().copied().flatten());
+        // Of two that fetch to one name at once, one may put what it was asked for before over what the other has just found there.
+        let states = if attempt.is_contested {
+            self.fetched.get(&(client, to.to_owned())).cloned().unwrap_or_default()
+        } else {
+            attempt.seen.clone()
+        };
+        let version = self.contents.find(&content, states.iter().copied().flatten());
         let version = version.expect("what was fetched is what was there");
-        if is_alone {
+        if !attempt.is_contested {
             assert!(durable == Some(Some(content)), "{to} may be lost after {attempt:?}");
             self.check_content(told, version);
             self.fetched.insert((client, to.to_owned()), [Some(version)].into());
