@@ -121,11 +121,11 @@ impl Connection {
         let client = self.try_until(began + self.connecting.retry_for)?;
         drop(waiting);
         let Some(client) = client else { return Err(self.loss(lost)) };
-        console.note(format_args!(
-            "connected to {} again, after {}",
-            self.server,
-            format_duration(Duration::from_secs(now.elapsed().as_secs()))
-        ));
+        let after = match now.elapsed().as_secs() {
+            0 => "less than a second".into(),
+            secs => format_duration(Duration::from_secs(secs)),
+        };
+        console.note(format_args!("connected to {} again, after {after}", self.server));
         self.client.replace(Rc::new(client));
         self.outage.set(Some(Outage { began, ended: Instant::now() }));
         Ok(())

@@ -7,7 +7,7 @@ use std::{
 };
 
 use gannet_protocol::{
-    BLOCK_LEN, BodyLen, End, Identity, MAX_BODY, MAX_HOLES, Meta, Status, Version,
+    BLOCK_LEN, BodyLen, End, FileTime, Identity, MAX_BODY, MAX_HOLES, Meta, Status, Version,
 };
 
 use super::status::{status_of, status_of_name};
@@ -28,8 +28,8 @@ pub(crate) struct SourceFile {
     file: File,
     meta: Meta,
     len: u64,
-    /// When it was changed last, its names included, in seconds since 1970.
-    changed: i64,
+    /// When it was changed last, its names included.
+    changed: FileTime,
     holes: Box<[Range<u64>]>,
 }
 
@@ -60,7 +60,7 @@ impl SourceFile {
             identity: identity_of(&metadata),
         };
         let holes = find_holes(&file, len).into();
-        Ok(Self { file, meta, len, changed: changed(&metadata).secs(), holes })
+        Ok(Self { file, meta, len, changed: changed(&metadata), holes })
     }
 
     /// Its length, mode, time and identity as they were at the opening.
@@ -89,10 +89,16 @@ impl SourceFile {
         self.len == version.len && self.meta.modified == version.modified
     }
 
+    /// Whether it may be a copy that was given its time. What was only written where it is has the time of that moment, and the
+    /// clocks of file systems are so coarse that another file of that moment has the same.
+    pub(crate) fn may_be_copy(&self) -> bool {
+        self.changed != self.meta.modified
+    }
+
     /// Whether it is so new that its name may be in memory alone: for five minutes, which is ten times what file systems take.
     pub(crate) fn is_recent(&self) -> bool {
         // If the clock was set back, it seems to be newer than new.
-        time_of_now().secs().saturating_sub(self.changed) < SETTLED_AFTER
+        time_of_now().secs().saturating_sub(self.changed.secs()) < SETTLED_AFTER
     }
 
     /// Its version.
@@ -243,7 +249,7 @@ mod tests {
         let [a, b] = ["a", "b"].map(|name| {
             let path = dir.path().join(name);
             let file = File::create(&path).unwrap();
-            crate::sys::files::set_modified(&file, gannet_protocol::FileTime::new(9, 9)).unwrap();
+            crate::sys::files::set_modified(&file, FileTime::new(9, 9)).unwrap();
             SourceFile::open_local(&path).unwrap().meta()
         });
         assert_eq!((a.len, a.modified), (b.len, b.modified));

@@ -94,7 +94,7 @@ pub(super) fn prepare(root: &Root, wanted: &Wanted) -> Result<Prepared, Status> 
         if wanted.durability == Durability::Power {
             root.settle(placing.name(), target)?;
         }
-        if !how.check {
+        if !how.check && target.may_be_copy() {
             // Nobody will go on with what an earlier transfer left, nor miss it if that cannot be looked for.
             if let Ok(Some(claim)) = root.claim(&placing, *owner, Which::Found) {
                 claim.discard();

@@ -223,6 +223,38 @@ fn what_is_there_already_is_not_moved_unless_that_is_wanted() {
     }
 }
 
+/// The clocks of file systems advance every few milliseconds only.
+#[test]
+fn files_of_one_length_and_moment_are_not_taken_for_each_other() {
+    let world = World::new();
+    let client = world.client();
+    let time_of = |path| fs::metadata(path).unwrap().modified().unwrap();
+    let [here, there] = [world.here("file"), world.there("file")];
+    for is_put in [false, true] {
+        let mut tries = 0..10_000;
+        while tries.next().is_some() {
+            let _ = [&here, &there].map(fs::remove_file);
+            fs::write(&here, "ours").unwrap();
+            fs::write(&there, "them").unwrap();
+            if time_of(&here) == time_of(&there) {
+                break;
+            }
+        }
+        if tries.is_empty() {
+            eprintln!("SKIPPED: no two files here have the same time");
+            return;
+        }
+        let go = || match is_put {
+            true => finish(client.put(here.clone(), root_as("file"))).unwrap(),
+            false => finish(client.get(name("file"), here.clone())).unwrap(),
+        };
+        assert!(!go().unchanged);
+        let bytes = if is_put { b"ours" } else { b"them" };
+        [&here, &there].into_iter().for_each(|path| assert_holds(path, bytes));
+        assert!(go().unchanged, "it has the time that it was given");
+    }
+}
+
 #[test]
 fn a_name_that_is_taken_is_refused_if_that_is_wanted() {
     let world = World::new();

@@ -87,16 +87,18 @@ fn a_destination_may_be_a_directory() {
         leaf: name("x"),
         into_directory,
     };
-    for (to, stored) in [
+    let cases = [
         (to(Some("takes"), false), "takes/x"),
         (to(Some("takes"), true), "takes/x"),
         (to(Some("takes/y"), false), "takes/y"),
         (to(None, true), "x"),
-    ] {
-        fs::write(world.here("x"), stored).unwrap();
+    ];
+    for (len, (to, stored)) in (1..).zip(cases) {
+        let bytes = content(9, len);
+        fs::write(world.here("x"), &bytes).unwrap();
         let done = finish(client.put(world.here("x"), to)).unwrap();
         assert_eq!(done.name, Some(name(stored)));
-        assert_holds(&world.there(stored), stored.as_bytes());
+        assert_holds(&world.there(stored), &bytes);
     }
 }
 

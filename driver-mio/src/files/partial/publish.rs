@@ -8,6 +8,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use gannet_protocol::{FileTime, Mode, Status};
@@ -16,10 +17,15 @@ use super::Partial;
 use crate::{
     files::status::{status_of, status_of_name},
     sys::files::{
-        directory_number, metadata, set_len, set_mode, set_modified, sync_all, sync_directory,
-        syncers,
+        changed, directory_number, metadata, set_len, set_mode, set_modified, sync_all,
+        sync_directory, syncers,
     },
 };
+
+/// How often the clock of the file system is looked at.
+const TICK: Duration = Duration::from_micros(500);
+/// How often at most: the clocks of Linux advance each 10 ms, or more often.
+const MAX_TICKS: u32 = 30;
 
 /// What a file that was put in place survives.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -84,8 +90,22 @@ fn prepare(file: Whole) -> Prepared {
     let Whole { partial, len, mode, modified } = file;
     let prepared = settle_len(&partial.file, len).map_err(|error| status_of(&error));
     let _ = set_mode(&partial.file, mode);
-    let _ = set_modified(&partial.file, modified);
+    let _ = give_time(&partial.file, modified);
     (partial, prepared)
+}
+
+/// Gives it a time that is not that of its last change: that tells it from what was written where it is.
+fn give_time(file: &File, modified: FileTime) -> io::Result<()> {
+    set_modified(file, modified)?;
+    for _ in 0..MAX_TICKS {
+        if changed(&metadata(file)?) != modified {
+            break;
+        }
+        // Having been looked at, it gets a finer time where the system has one.
+        thread::sleep(TICK);
+        set_modified(file, modified)?;
+    }
+    Ok(())
 }
 
 fn settle_len(file: &File, len: u64) -> io::Result<()> {
