@@ -24,7 +24,7 @@ use crate::{
     journal::{Header, Journal},
     sys::files::{
         allocated, bytes_of, create_own, file_number, is_our_own, metadata, named_number, open_own,
-        same_file, set_len, sync_directory, try_lock,
+        remove_file, same_file, set_len, sync_directory, try_lock,
     },
 };
 
@@ -75,12 +75,9 @@ impl Claim {
         let locked = lock(&dir, &stem, which).map_err(|error| status_of_name(&error))?;
         let Some((file, is_new)) = locked else { return Ok(None) };
         let found = if is_new { None } else { find(&dir, &stem, &owner, &name, &file) };
-        if found.is_none() && !is_new {
-            remove(&dir, &stem.journal());
-        }
         let aside = Aside { dir, stem, target, journal: None, published: false };
         let mut claim = Self { aside, file: Arc::new(file), owner, name, found, is_offered: false };
-        claim.cut_journal();
+        claim.cut_journal().map_err(|error| status_of_name(&error))?;
         Ok(Some(claim))
     }
 
@@ -89,17 +86,19 @@ impl Claim {
         self.found.as_ref().map(|(_, journal)| journal)
     }
 
-    fn cut_journal(&mut self) {
+    /// # Errors
+    /// As [`forget_journal`].
+    fn cut_journal(&mut self) -> io::Result<()> {
         if let Some((file, journal)) = &self.found
             && let Ok(file) = same_file(file)
             && let Ok(journal) = JournalFile::go_on(file, journal, self.owner.boot())
         {
             // From now on what counts is left, whatever becomes of this.
             self.aside.journal = Some(Arc::new(journal));
-        } else {
-            self.found = None;
-            remove(&self.aside.dir, &self.aside.stem.journal());
+            return Ok(());
         }
+        self.found = None;
+        forget_journal(&self.aside.dir, &self.aside.stem)
     }
 
     /// Forgets what it holds.
@@ -156,12 +155,8 @@ impl Claim {
 
     fn start_anew(&mut self, meta: &Meta, keeps_content: bool) -> io::Result<()> {
         // In this order: nothing is ever said of bytes that are gone.
-        let journal = self.aside.stem.journal();
-        remove(&self.aside.dir, &journal);
-        if self.aside.journal.take().is_some() {
-            // Nor after a power failure: bytes may reach the disk long before names do.
-            sync_directory(&self.aside.dir)?;
-        }
+        forget_journal(&self.aside.dir, &self.aside.stem)?;
+        self.aside.journal = None;
         match meta.len {
             BodyLen::Known(len) if keeps_content && metadata(&self.file)?.len() <= len => {}
             BodyLen::Known(len) if keeps_content => set_len(&self.file, len)?,
@@ -176,10 +171,23 @@ impl Claim {
             identity: meta.identity,
             name: self.name.clone(),
         };
-        let file = create_own(&self.aside.dir, &journal)?;
+        let file = create_own(&self.aside.dir, &self.aside.stem.journal())?;
         let journal = JournalFile::start(file, &header)?;
         self.aside.journal = Some(Arc::new(journal));
         Ok(())
+    }
+}
+
+/// Removes the journal of a partial file that is to have other bytes. It does not come back after a power failure either: bytes may
+/// reach the disk long before names do.
+///
+/// # Errors
+/// The system's: what says something of bytes that will be gone must not stay.
+fn forget_journal(dir: &Dir, stem: &Stem) -> io::Result<()> {
+    match remove_file(dir, stem.journal().as_ref()) {
+        Ok(()) => sync_directory(dir),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
@@ -214,7 +222,7 @@ fn lock(dir: &Dir, stem: &Stem, which: Which) -> io::Result<Option<(File, bool)>
             Ok(file) => (file, false),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 // Whoever put the file in place may have been killed before this.
-                remove(dir, &stem.journal());
+                forget_journal(dir, stem)?;
                 if which == Which::Found {
                     return Ok(None);
                 }
