@@ -1,8 +1,11 @@
 //! Points 4 and 11: what cannot be moved is told by name, and leaves nothing behind.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use crate::common::{Here, Process, Server, names};
+use crate::common::{Here, Process, Server, in_namespace, may_mount, names};
+
+/// Mounts a disk of 256 KiB.
+const SMALL_DISK: &str = r#"mount -t tmpfs -o size=256k none "$0" && exec "$@""#;
 
 #[test]
 fn a_missing_file_is_told_by_name_on_either_side() {
@@ -83,51 +86,24 @@ fn a_fifo_is_no_file_and_nothing_hangs() {
 
 #[test]
 fn a_full_disk_is_told_on_either_side() {
-    let Some(wrapper) = small_disk() else {
-        eprintln!("skipped: this user may mount no disk of its own");
+    if !may_mount() {
         return;
-    };
+    }
     let (server, here) = (Server::start(), Here::new());
     server.write("big", vec![1; 1 << 20]);
     let small = here.path().join("small");
     fs::create_dir(&small).unwrap();
-    let mut command = here.gannet(["get", &server.target(), "big", "--to", "small/"]);
-    let ran = Process::start(&mut wrapped(&wrapper, &small, &mut command), b"").ran();
+    let command = here.gannet(["get", &server.target(), "big", "--to", "small/"]);
+    let ran = Process::start(&mut in_namespace(SMALL_DISK, &small, &command), b"").ran();
     ran.ended_with(1).told(&["get big", "no space"]);
 
-    let server = Server::start_wrapped(|root, command| wrapped(&wrapper, root, command));
+    let server = Server::start_wrapped(|root, command| in_namespace(SMALL_DISK, root, command));
     here.write("big", vec![1; 1 << 20]);
     here.write("fits", vec![1; 1 << 10]);
     here.run(["put", &server.target(), "big"]).ended_with(1).told(&["put big", "no space"]);
     here.run(["put", &server.target(), "fits"]).ended_with(0);
     let ran = here.run(["list", &server.target()]).ended_with(0);
     assert_eq!(ran.stdout.lines().count(), 1, "{}", ran.stdout);
-}
-
-/// What mounts a disk of 256 KiB that only its child sees, if this user may.
-fn small_disk() -> Option<[&'static str; 3]> {
-    let wrapper = ["unshare", "-rm", "--"];
-    let probe = tempfile::tempdir().unwrap();
-    let status = wrapped(&wrapper, probe.path(), &mut Command::new("true")).output();
-    status.is_ok_and(|output| output.status.success()).then_some(wrapper)
-}
-
-/// `command` with a small disk mounted at `place`.
-fn wrapped(wrapper: &[&str; 3], place: &Path, command: &mut Command) -> Command {
-    let script = r#"mount -t tmpfs -o size=256k none "$0" && exec "$@""#;
-    let mut outer = Command::new(wrapper[0]);
-    outer.args(&wrapper[1..]).args(["sh", "-c", script]).arg(place);
-    outer.arg(command.get_program()).args(command.get_args());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => outer.env(name, value),
-            None => outer.env_remove(name),
-        };
-    }
-    if let Some(directory) = command.get_current_dir() {
-        outer.current_dir(directory);
-    }
-    outer
 }
 
 #[test]

@@ -72,7 +72,6 @@ fn the_owner_needs_no_line() {
     finish(client.exit(false)).unwrap();
 }
 
-/// A stranger is told nothing but that, whatever it asks, and whether or not there is such a file.
 /// Who may read what is shared must not become its owner by reading his key, nor who may write it by writing his list.
 #[test]
 fn keys_and_lists_are_not_shared() {
@@ -106,6 +105,7 @@ fn keys_and_lists_are_not_shared() {
     }
 }
 
+/// It is told nothing but that, whatever it asks, and whether or not there is such a file.
 #[test]
 fn a_stranger_is_refused() {
     let world = World::new();

@@ -1,6 +1,7 @@
 //! What the tests run: a server, a client's directory, a user's keys, a terminal, a slow link.
 
 mod here;
+mod mount;
 mod process;
 mod server;
 mod slow;
@@ -16,6 +17,7 @@ use std::{
 use serde_json::Value;
 
 pub(crate) use here::Here;
+pub(crate) use mount::{in_namespace, may_mount};
 pub(crate) use process::{Process, Ran};
 pub(crate) use server::Server;
 pub(crate) use slow::Slow;

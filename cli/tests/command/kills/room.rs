@@ -1,15 +1,11 @@
 //! Disks that fill up in the middle, and have room again.
 
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{fs, path::Path};
 
 use serde_json::Value;
 
 use super::{DELAY, RATE, litter};
-use crate::common::{Here, Process, Server, Slow, bytes};
+use crate::common::{Here, Process, Server, Slow, bytes, in_namespace, may_mount};
 
 /// Bytes of the file.
 const LEN: usize = 12 << 20;
@@ -41,7 +37,6 @@ const SERVE: &str = r#"
 #[test]
 fn a_get_that_filled_the_disk_goes_on_when_there_is_room() {
     if !may_mount() {
-        eprintln!("skipped: this user may mount no disk of its own");
         return;
     }
     let (server, here) = (Server::start(), Here::new());
@@ -63,7 +58,6 @@ fn a_get_that_filled_the_disk_goes_on_when_there_is_room() {
 #[test]
 fn a_put_that_filled_the_disk_goes_on_when_there_is_room() {
     if !may_mount() {
-        eprintln!("skipped: this user may mount no disk of its own");
         return;
     }
     let here = Here::new();
@@ -82,30 +76,4 @@ fn a_put_that_filled_the_disk_goes_on_when_there_is_room() {
     here.run(["get", &server.target(), "file", "--to", "copy"]).ended_with(0);
     assert!(here.read("copy") == content);
     assert_eq!(litter(Path::new(&inside)), [""; 0]);
-}
-
-/// Whether this user may mount disks that only its own processes see.
-fn may_mount() -> bool {
-    let probe = Command::new("unshare")
-        .args(["-rm", "--", "sh", "-c", "mount -t tmpfs none /tmp"])
-        .stderr(Stdio::null())
-        .status();
-    probe.is_ok_and(|status| status.success())
-}
-
-/// Runs a script that is given `place` and `command` where what it mounts is seen by nobody else.
-fn in_namespace(script: &str, place: &Path, command: &Command) -> Command {
-    let mut outer = Command::new("unshare");
-    outer.args(["-rm", "--", "sh", "-c", script]).arg(place);
-    outer.arg(command.get_program()).args(command.get_args());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => outer.env(name, value),
-            None => outer.env_remove(name),
-        };
-    }
-    if let Some(directory) = command.get_current_dir() {
-        outer.current_dir(directory);
-    }
-    outer
 }
