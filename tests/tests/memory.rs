@@ -102,7 +102,10 @@ impl Server {
 
     /// Shakes hands with a client; gives the id that its packets need.
     fn connect(&mut self, from: SocketAddr) -> u64 {
-        let (_, len) = self.hear(from, &mut hello(1));
+        let (_, mut len) = self.hear(from, &mut hello(1));
+        if let Some(cookie) = forge::cookie_of(&self.out[..len]) {
+            len = self.hear(from, &mut forge::hello_with_cookie(1, &cookie)).1;
+        }
         let id = server_of(&self.out[..len]).expect("an answer");
         self.hear(from, &mut finish(id, &Parameters::default()));
         id
@@ -153,6 +156,28 @@ fn failed_handshakes_leave_nothing() {
             None => {}
         }
     }
+}
+
+/// A server of many clients keeps them at small cost while they do nothing.
+#[test]
+fn ten_thousand_idle_connections_are_small() {
+    const CLIENTS: u32 = 10_000;
+    // Each in a network of its own, for those of one network may not come so fast.
+    let client = |number| stranger(number * 256);
+    let mut server = Server::new();
+    let before = counts().live;
+    let connect = |number| {
+        server.pass(Duration::from_millis(1));
+        server.connect(client(number))
+    };
+    let ids: Vec<_> = (0..CLIENTS).map(connect).collect();
+    for (number, id) in (0..).zip(ids) {
+        let mut ping = forge::data(id, 1, &[Frame::Ping]);
+        server.hear(client(number), &mut ping);
+    }
+    server.pass(SECOND);
+    let each = (counts().live - before) / i64::from(CLIENTS);
+    assert!((1024..16 * 1024).contains(&each), "{each}");
 }
 
 /// Row 12: a flood of hellos from anywhere, of this version and others.

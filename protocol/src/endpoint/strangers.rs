@@ -14,8 +14,9 @@ use crate::{
     wire::packet::{ConnectionId, Hello, Packet, TOKEN_LEN, VERSION},
 };
 
-/// Most connections that strangers can have open. An idle one costs some 4 KiB, so a flood of finished handshakes costs 32 MiB.
-const MAX_CONNECTIONS: usize = 8_192;
+/// Most connections that strangers can have open: room for ten thousand clients. An idle one costs some 6 KiB, so a flood of finished
+/// handshakes costs 96 MiB.
+const MAX_CONNECTIONS: usize = 16_384;
 
 /// Who sent a datagram, and which of our addresses it reached.
 pub(super) type From = (SocketAddr, Option<IpAddr>);
