@@ -39,7 +39,7 @@ use std::{
 };
 
 use clap::Parser as _;
-use gannet_driver_mio::trust::HostPort;
+use gannet_driver_mio::{raise_open_files, trust::HostPort};
 
 use self::{
     args::{Cli, Client, Command, OneShot, Options, Verb},
@@ -57,6 +57,7 @@ fn main() -> ExitCode {
     let settings = &settings;
     let role = if matches!(command, Command::Server(_)) { Role::Server } else { Role::Client };
     logging::start(role, verbosity);
+    raise_open_files();
     let outcome = match command {
         Command::Server(args) => server::run(&args, settings),
         Command::Client(args) => client(&args, settings),

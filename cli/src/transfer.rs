@@ -30,7 +30,7 @@ use crate::{
 
 /// Most files that are asked for at once: a server works at half as many for one connection, and the next requests wait
 /// there rather than a round trip away.
-pub(crate) const MOST_AT_ONCE: usize = 128;
+pub(crate) const MOST_AT_ONCE: usize = 1024;
 /// Digits of a hash where there is no room for all: enough to tell files apart by eye.
 const SHORT_HASH: usize = 16;
 
@@ -316,11 +316,11 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Waits for the oldest for a moment, and takes out all that are over.
+    /// Waits a moment for any of them, and takes out all that are over.
     fn collect(&mut self) -> Result<(), Error> {
-        let mut patience = TICK;
+        self.session.client().wait_for_any(TICK);
         for (place, transfer, mut job) in std::mem::take(&mut self.running) {
-            match job.wait_timeout(patience) {
+            match job.wait_timeout(Duration::ZERO) {
                 None => self.running.push((place, transfer, job)),
                 Some(Ok(done)) => self.succeed(&transfer, done)?,
                 Some(Err(Failure::Lost(lost)))
@@ -339,7 +339,6 @@ impl<'a> Running<'a> {
                     }
                 },
             }
-            patience = Duration::ZERO;
         }
         Ok(())
     }

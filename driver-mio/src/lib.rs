@@ -28,3 +28,5 @@ mod sys;
 mod transfer;
 pub mod trust;
 pub mod units;
+
+pub use sys::raise_open_files;

@@ -40,7 +40,7 @@ use crate::{
 
 use command::{Command, Line};
 use connect::{Connected, Peer};
-use job::{Number, Report};
+use job::{Bell, Number, Report};
 use task::{Origin, Place, Task, Verb};
 use worker::Worker;
 
@@ -87,6 +87,8 @@ pub struct Client {
     peer: Option<Peer>,
     /// The number of the next job.
     next: AtomicU64,
+    /// Rung when any job is over.
+    bell: Bell,
 }
 
 /// A file that arrived.
@@ -145,7 +147,8 @@ impl Client {
             .name("gannet-client".into())
             .spawn(move || drive(*event_loop))
             .map_err(ConnectError::Socket)?;
-        Ok(Self { line, thread: Some(thread), peer, next: AtomicU64::new(0) })
+        let (next, bell) = (AtomicU64::new(0), Bell::default());
+        Ok(Self { line, thread: Some(thread), peer, next, bell })
     }
 
     /// The server's address.
@@ -290,6 +293,12 @@ impl Client {
         self.start(|report| Verb::Join { proof, report })
     }
 
+    /// Waits until any of the client's jobs is over, or one was since the last such wait, or the time is up. It is for one thread,
+    /// which then looks at its jobs.
+    pub fn wait_for_any(&self, timeout: Duration) {
+        self.bell.wait(timeout);
+    }
+
     /// Why the connection is over, if it is.
     #[must_use]
     pub fn lost(&self) -> Option<Lost> {
@@ -311,7 +320,7 @@ impl Client {
 
     fn start<T>(&self, verb: impl FnOnce(Report<T>) -> Verb) -> Job<T> {
         let number = Number(self.next.fetch_add(1, Ordering::Relaxed));
-        let (job, report, meter) = Job::new(number, self.line.clone());
+        let (job, report, meter) = Job::new(number, self.line.clone(), self.bell.clone());
         self.line.send(Command::Start(number, Box::new(Task::new(verb(report), meter))));
         job
     }

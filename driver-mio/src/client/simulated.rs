@@ -17,7 +17,7 @@ use gannet_protocol::{
 use super::{
     Failure, Lost, Transferred,
     command::Command,
-    job::{Meter, Number, Report},
+    job::{Bell, Meter, Number, Report},
     phase::Phase,
     task::{Origin, Place, Task, Verb},
     worker::Worker,
@@ -145,7 +145,8 @@ impl Client {
     }
 
     fn start<T>(&mut self, verb: impl FnOnce(Report<T>) -> Verb) -> Told<T> {
-        let (report, result) = channel();
+        let (tell, result) = channel();
+        let report = Report::new(tell, Bell::default());
         let task = Task::new(verb(report), Arc::new(Meter::default()));
         let _ = self.commands.send(Command::Start(Number(self.next), Box::new(task)));
         self.next += 1;

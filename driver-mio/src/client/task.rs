@@ -259,15 +259,15 @@ impl Task {
                 | Verb::Join { report, .. },
                 Reply::Done,
             ) => {
-                tell(report, Ok(()));
+                report.tell(Ok(()));
                 Ok(())
             }
             (Verb::Stat { report, .. }, Reply::Stat(stat)) => {
-                tell(report, Ok(stat));
+                report.tell(Ok(stat));
                 Ok(())
             }
             (Verb::Invite { report, .. }, Reply::Ticket(ticket)) => {
-                tell(report, Ok(ticket));
+                report.tell(Ok(ticket));
                 Ok(())
             }
             _ => Err(Failure::Remote { status: Status::Unsupported, detail: 0 }),
@@ -287,7 +287,7 @@ impl Task {
         self.meter.set(Progress { done: len, travelled, unsynced: None }, false);
         let elapsed: Duration = now.saturating_since(self.since);
         if let Verb::Get { report, .. } | Verb::Put { report, .. } = &self.verb {
-            tell(report, Ok(Transferred { name, len, hash, kept, holes, unchanged, elapsed }));
+            report.tell(Ok(Transferred { name, len, hash, kept, holes, unchanged, elapsed }));
         }
     }
 
@@ -298,22 +298,22 @@ impl Task {
     pub(super) fn listed(&self, bytes: &[u8]) -> Result<(), Failure> {
         let Verb::List { report, .. } = &self.verb else { return Err(Failure::Unverified) };
         let entries: Result<Vec<_>, _> = Entry::decode_all(bytes).collect();
-        tell(report, Ok(entries.map_err(|_| Failure::Unverified)?));
+        report.tell(Ok(entries.map_err(|_| Failure::Unverified)?));
         Ok(())
     }
 
     /// Tells that it failed.
     pub(super) fn fail(&self, failure: Failure) {
         match &self.verb {
-            Verb::Get { report, .. } | Verb::Put { report, .. } => tell(report, Err(failure)),
-            Verb::List { report, .. } => tell(report, Err(failure)),
-            Verb::Stat { report, .. } => tell(report, Err(failure)),
+            Verb::Get { report, .. } | Verb::Put { report, .. } => report.tell(Err(failure)),
+            Verb::List { report, .. } => report.tell(Err(failure)),
+            Verb::Stat { report, .. } => report.tell(Err(failure)),
             Verb::Rename { report, .. }
             | Verb::Remove { report, .. }
             | Verb::MakeDirectory { report, .. }
             | Verb::Exit { report, .. }
-            | Verb::Join { report, .. } => tell(report, Err(failure)),
-            Verb::Invite { report, .. } => tell(report, Err(failure)),
+            | Verb::Join { report, .. } => report.tell(Err(failure)),
+            Verb::Invite { report, .. } => report.tell(Err(failure)),
         }
     }
 
@@ -342,9 +342,4 @@ impl Task {
             _ => Failure::Remote { status, detail: 0 },
         }
     }
-}
-
-/// Whoever asked may not listen any more.
-fn tell<T>(report: &Report<T>, result: Result<T, Failure>) {
-    let _ = report.send(result);
 }

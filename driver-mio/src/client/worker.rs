@@ -6,6 +6,7 @@ use std::{
         Arc, OnceLock,
         mpsc::{Receiver, Sender, TryRecvError},
     },
+    time::Duration,
 };
 
 use gannet_protocol::{
@@ -17,7 +18,7 @@ use crate::{
     event_loop::{self, Outcome, Role},
     files::{Keeper, Owner, Partial, SourceFile},
     security::ClientSecurity,
-    sys::files::time_of_now,
+    sys::{files::time_of_now, transfers_at_once},
 };
 
 use super::{
@@ -38,6 +39,9 @@ type Hub = event_loop::Hub<Answer>;
 const STREAM_MODE: u32 = 0o666;
 /// Commands of a turn.
 const COMMANDS: usize = 256;
+/// How often it is told how far each job is: finer than anybody looks, and no matter with a thousand of them.
+const METER_EVERY: Duration = Duration::from_millis(20);
+
 /// What a client's thread does with commands and with what the server says.
 #[derive(Debug)]
 pub(super) struct Worker {
@@ -52,6 +56,32 @@ pub(super) struct Worker {
     fate: Arc<OnceLock<Lost>>,
     /// Whom to tell when the server is heard first.
     confirming: Vec<Sender<()>>,
+    metering: Metering,
+}
+
+/// When it is told how far the jobs are.
+#[derive(Clone, Copy, Debug, Default)]
+struct Metering {
+    /// The next time, and whether there may be something new to tell then.
+    next: Instant,
+    is_stale: bool,
+}
+
+impl Metering {
+    /// Whether to tell it in this turn.
+    fn is_due(&mut self, now: Instant) -> bool {
+        let is_due = now >= self.next;
+        if is_due {
+            self.next = now + METER_EVERY;
+        }
+        self.is_stale = !is_due;
+        is_due
+    }
+
+    /// When another turn is needed for it.
+    fn timeout(&self) -> Option<Instant> {
+        self.is_stale.then_some(self.next)
+    }
 }
 
 /// When the server was heard.
@@ -81,11 +111,12 @@ impl Worker {
             connection: None,
             commands,
             phase: Phase::Connecting { until: Instant::ZERO },
-            jobs: Jobs::default(),
+            jobs: Jobs::new(transfers_at_once()),
             refusals: Refusals::default(),
             heard: Heard::default(),
             fate,
             confirming: Vec::new(),
+            metering: Metering::default(),
         }
     }
 
@@ -470,6 +501,7 @@ impl Role for Worker {
             && stats.packets_received != self.heard.packets
         {
             self.heard = Heard { packets: stats.packets_received, last: now };
+            self.jobs.unblock();
         }
         self.take_commands(hub, now);
         if self.heard.packets > 0 {
@@ -478,11 +510,15 @@ impl Role for Worker {
             }
         }
         self.begin_queued(hub, now);
-        self.update_meters(hub);
+        if self.metering.is_due(now) {
+            self.update_meters(hub);
+        }
         self.advance(hub, now);
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.phase.deadline().or_else(|| self.jobs.retry_at())
+        let metering = self.metering.timeout().filter(|_| self.phase == Phase::Open);
+        let other = self.phase.deadline().or_else(|| self.jobs.retry_at());
+        metering.into_iter().chain(other).min()
     }
 }
