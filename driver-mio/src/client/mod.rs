@@ -12,6 +12,7 @@ mod refusals;
 #[cfg(feature = "simulation")]
 pub(crate) mod simulated;
 mod task;
+mod tree;
 mod worker;
 
 use std::{
@@ -27,8 +28,8 @@ use std::{
 };
 
 use gannet_protocol::{
-    CloseReason, CongestionKind, Destination, Entry, Hash, How, Invite, Name, PublicKey, Stat,
-    Stats, TicketText,
+    CloseReason, CongestionKind, Destination, Entry, Hash, How, Invite, Mode, Name, PublicKey,
+    Stat, Stats, TicketText,
 };
 
 use crate::{
@@ -42,10 +43,12 @@ use command::{Command, Line};
 use connect::{Connected, Peer};
 use job::{Bell, Number, Report};
 use task::{Origin, Place, Task, Verb};
+use tree::Spot;
 use worker::Worker;
 
 pub use failure::{ConnectError, Failure, Lost};
 pub use job::{Job, Progress, Syncing};
+pub use tree::{LocalEntry, LocalKind, Tree};
 
 /// How to connect.
 #[derive(Clone, Debug)]
@@ -184,7 +187,14 @@ impl Client {
     /// The same, and says what of that which is there counts.
     #[must_use]
     pub fn get_as(&self, from: Name, to: PathBuf, how: How) -> Job<Transferred> {
-        self.start(|report| Verb::Get { from, to: Place::File(to), how, report })
+        self.start(|report| Verb::Get { from, to: Place::File(Spot::At(to)), how, report })
+    }
+
+    /// The same into a held directory or below it, at `to`, whose directory is there.
+    #[must_use]
+    pub fn get_into(&self, from: Name, tree: &Tree, to: Name, how: How) -> Job<Transferred> {
+        let to = Place::File(Spot::In(tree.clone(), to));
+        self.start(|report| Verb::Get { from, to, how, report })
     }
 
     /// Stores the local file `from` at the server, unless it is there already, or as far as it is not.
@@ -198,7 +208,15 @@ impl Client {
     pub fn put_as(&self, from: PathBuf, to: Destination, how: How) -> Job<Transferred> {
         // Several components would break the protocol.
         let to = Destination { leaf: to.leaf.leaf(), ..to };
-        self.start(|report| Verb::Put { from: Origin::File(from), to, how, report })
+        self.start(|report| Verb::Put { from: Origin::File(Spot::At(from)), to, how, report })
+    }
+
+    /// The same for the file `from` in a held directory or below it.
+    #[must_use]
+    pub fn put_from(&self, tree: &Tree, from: Name, to: Destination, how: How) -> Job<Transferred> {
+        let to = Destination { leaf: to.leaf.leaf(), ..to };
+        let from = Origin::File(Spot::In(tree.clone(), from));
+        self.start(|report| Verb::Put { from, to, how, report })
     }
 
     /// Fetches the file `from` and writes it to `to` in order, each part once it is verified; with
@@ -268,7 +286,13 @@ impl Client {
     /// Makes a directory, in one that is there.
     #[must_use]
     pub fn make_directory(&self, name: Name) -> Job<()> {
-        self.start(|report| Verb::MakeDirectory { name, report })
+        self.start(|report| Verb::MakeDirectory { name, mode: None, report })
+    }
+
+    /// The same with permission bits, less those that the server's umask takes away, and with those by which its owner can use it.
+    #[must_use]
+    pub fn make_directory_as(&self, name: Name, mode: Mode) -> Job<()> {
+        self.start(|report| Verb::MakeDirectory { name, mode: Some(mode), report })
     }
 
     /// Stops the server. Without `force` it fails with [`Status::Busy`](gannet_protocol::Status::Busy), and the number of

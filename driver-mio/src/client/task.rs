@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use gannet_protocol::{
-    Destination, Entry, ExchangeId, Get, Hash, How, Instant, Invite, Meta, Name, Put, Reply,
+    Destination, Entry, ExchangeId, Get, Hash, How, Instant, Invite, Meta, Mode, Name, Put, Reply,
     Request, Stat, Status, Stored, TicketText,
 };
 
@@ -17,6 +17,7 @@ use super::{
     job::{Meter, Report},
     local::Local,
     pipe::Closer,
+    tree::Spot,
 };
 
 /// A job as the thread that drives the connection sees it.
@@ -63,6 +64,7 @@ pub(super) enum Verb {
     },
     MakeDirectory {
         name: Name,
+        mode: Option<Mode>,
         report: Report<()>,
     },
     Exit {
@@ -83,7 +85,7 @@ pub(super) enum Verb {
 /// Where what is fetched goes.
 #[derive(Debug)]
 pub(super) enum Place {
-    File(PathBuf),
+    File(Spot),
     /// Without a sink once it is being written to; to let go of it frees who waits there.
     Pipe {
         sink: Option<Sink>,
@@ -94,7 +96,7 @@ pub(super) enum Place {
 /// Where what is stored comes from.
 #[derive(Debug)]
 pub(super) enum Origin {
-    File(PathBuf),
+    File(Spot),
     /// Without a stream once it is being read, or is about to be; to let go of it frees who waits there.
     Pipe {
         stream: Option<Stream>,
@@ -106,7 +108,7 @@ impl Place {
     /// What stands for it in messages.
     fn path(&self) -> PathBuf {
         match self {
-            Self::File(path) => path.clone(),
+            Self::File(spot) => spot.path(),
             Self::Pipe { .. } => "-".into(),
         }
     }
@@ -115,7 +117,7 @@ impl Place {
 impl Origin {
     fn path(&self) -> PathBuf {
         match self {
-            Self::File(path) => path.clone(),
+            Self::File(spot) => spot.path(),
             Self::Pipe { .. } => "-".into(),
         }
     }
@@ -178,7 +180,9 @@ impl Task {
             Verb::Rename { from, to, .. } => Request::Rename { from: from.clone(), to: to.clone() },
             Verb::Stat { name, .. } => Request::Stat(name.clone()),
             Verb::Remove { name, .. } => Request::Remove(name.clone()),
-            Verb::MakeDirectory { name, .. } => Request::Mkdir(name.clone()),
+            Verb::MakeDirectory { name, mode, .. } => {
+                Request::Mkdir { name: name.clone(), mode: *mode }
+            }
             Verb::Exit { force, .. } => Request::Exit { force: *force },
             Verb::Invite { invite, .. } => Request::Invite(invite.clone()),
             Verb::Join { proof, .. } => Request::Join { proof: (*proof)? },

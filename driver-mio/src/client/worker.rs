@@ -16,7 +16,7 @@ use gannet_protocol::{
 
 use crate::{
     event_loop::{self, Outcome, Role},
-    files::{Keeper, Owner, Partial, SourceFile},
+    files::{Keeper, Owner, Partial},
     security::ClientSecurity,
     sys::{files::time_of_now, transfers_at_once},
 };
@@ -192,14 +192,14 @@ impl Worker {
         let Some(task) = self.jobs.get_mut(number) else { return };
         let job: Box<dyn FnOnce() -> Result<Opened, Status> + Send> =
             match (&mut task.verb, &task.stage) {
-                (Verb::Put { from: Origin::File(path), .. }, Stage::Queued) => {
-                    let path = path.clone();
-                    Box::new(move || SourceFile::open_local(&path).map(Opened::Source))
+                (Verb::Put { from: Origin::File(spot), .. }, Stage::Queued) => {
+                    let spot = spot.clone();
+                    Box::new(move || spot.open().map(Opened::Source))
                 }
-                (Verb::Get { to: Place::File(path), how, .. }, Stage::Queued) => {
-                    let (path, how) = (path.clone(), *how);
+                (Verb::Get { to: Place::File(spot), how, .. }, Stage::Queued) => {
+                    let (spot, how) = (spot.clone(), *how);
                     Box::new(move || {
-                        Local::look(&path, owner, how, durability).map(Box::new).map(Opened::Local)
+                        Local::look(&spot, owner, how, durability).map(Box::new).map(Opened::Local)
                     })
                 }
                 (Verb::Put { from: Origin::Pipe { stream, .. }, .. }, Stage::Queued) => {

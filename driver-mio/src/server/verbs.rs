@@ -78,8 +78,8 @@ impl Serving {
             Request::Remove(name) => {
                 hub.submit(move || answer(Found::Done(root().and_then(|root| root.remove(&name)))))
             }
-            Request::Mkdir(name) => hub.submit(move || {
-                answer(Found::Done(root().and_then(|root| root.make_directory(&name))))
+            Request::Mkdir { name, mode } => hub.submit(move || {
+                answer(Found::Done(root().and_then(|root| root.make_directory(&name, mode))))
             }),
             _ => Err(Status::Unsupported),
         }
