@@ -8,6 +8,7 @@ mod demo;
 mod destination;
 mod directory;
 mod errors;
+mod expand;
 mod hidden;
 mod interrupt;
 mod join;
@@ -32,6 +33,7 @@ mod summary;
 mod telling;
 mod terminal;
 mod transfer;
+mod tree;
 
 use std::{
     io::{self, IsTerminal as _},

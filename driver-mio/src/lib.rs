@@ -19,6 +19,7 @@ mod hash;
 mod journal;
 pub mod netem;
 pub mod partials;
+pub mod pattern;
 pub mod security;
 pub mod server;
 #[cfg(feature = "simulation")]

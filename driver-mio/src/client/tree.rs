@@ -46,18 +46,27 @@ pub enum LocalKind {
 }
 
 impl Tree {
-    /// Holds the directory `path`, following symbolic links as users expect.
+    /// Holds the directory `path`, following symbolic links as users expect. An empty path is that of the current directory.
     ///
     /// # Errors
     /// [`Status::NotFound`], [`Status::NotDirectory`], [`Status::Denied`]; others of the system's.
     pub fn open(path: &Path) -> Result<Self, Status> {
-        Ok(Self { root: Arc::new(Root::open_local(path)?), path: path.to_owned() })
+        let at = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        Ok(Self { root: Arc::new(Root::open_local(at)?), path: path.to_owned() })
     }
 
     /// Where it is, as it was opened.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Its permission bits.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn mode(&self) -> Result<Mode, Status> {
+        self.root.mode()
     }
 
     /// The path of what is below it, for messages.

@@ -1,6 +1,6 @@
 //! A directory of this machine as one that is moved with all that is in it.
 
-use std::io;
+use std::{io, path::Path};
 
 use cap_std::fs::{DirEntry, Metadata};
 use gannet_protocol::{FileTime, Mode, Name, RESERVED_PREFIX, Status};
@@ -9,7 +9,7 @@ use super::{Durability, Found, Root, status::status_of_name, status_of};
 use crate::{
     client::{LocalEntry, LocalKind},
     sys::files::{
-        bytes_of, entries, is_unusable, make_directory, metadata_of_entry, mode_in,
+        bytes_of, entries, is_unusable, make_directory, metadata_in, metadata_of_entry, mode_in,
         opened_directory, path_of, set_mode, set_modified, sync_directory,
     },
 };
@@ -35,6 +35,15 @@ impl Root {
             }
         }
         Ok(entries)
+    }
+
+    /// Its own permission bits.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn mode(&self) -> Result<Mode, Status> {
+        let found = metadata_in(self.dir(), Path::new("."));
+        found.map(|found| mode_in(&found)).map_err(|error| status_of(&error))
     }
 
     /// Makes directories in it, or takes those that are there. It is synced once if they are to last.
