@@ -108,16 +108,20 @@ impl Telling {
 
     /// Tells of a failure to programs alone, and what it is as an exit status; in words it is told later.
     pub(crate) fn failed_silently(self, error: &Error) -> Outcome {
+        self.tell_programs(error);
+        error.outcome()
+    }
+
+    fn tell_programs(self, error: &Error) {
         if let Some(verb) = self.json {
             // Where standard output is what failed, the words are left.
             let _ = json::print([json::failure(verb, error)]);
         }
-        error.outcome()
     }
 
     /// Tells of a failure, in words in both cases, and what it is as an exit status.
     pub(crate) fn failed(self, error: &Error) -> Outcome {
-        self.failed_silently(error);
+        self.tell_programs(error);
         self.console.report(error)
     }
 }

@@ -21,9 +21,9 @@ use crate::{
 /// What can be asked of a server; also the beginning of a line of the menu, which the usages here are for.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Verb {
-    #[command(override_usage = "get NAME [LOCAL]\n       get NAME... --to PATH")]
+    #[command(override_usage = "get [-r] NAME [LOCAL]\n       get [-r] NAME... --to PATH")]
     Get(Get),
-    #[command(override_usage = "put FILE [REMOTE]\n       put FILE... --to PATH")]
+    #[command(override_usage = "put [-r] FILE [REMOTE]\n       put [-r] FILE... --to PATH")]
     Put(Put),
     #[command(visible_alias = "mv", override_usage = "rename <OLD> <NEW>")]
     Rename(Rename),

@@ -139,7 +139,9 @@ pub(super) fn local(
         Status::IsDirectory if reads => {
             f.write_str("it is a directory; 'put -r' stores it with all that is in it")
         }
-        Status::IsDirectory => f.write_str("a directory has that name; choose another"),
+        Status::IsDirectory => f.write_str(
+            "a directory has that name here; choose another with --to, or fetch a directory into it with 'get -r'",
+        ),
         Status::NotDirectory => {
             write!(f, "{} is not a directory", Shown::from(directory_of(path)))
         }

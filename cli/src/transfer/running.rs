@@ -89,7 +89,7 @@ impl<'a> Running<'a> {
         self.bar.clear();
         for error in std::mem::take(&mut self.kept) {
             // What a program reads it has read.
-            self.telling.console.report(&error);
+            let _told: Outcome = self.telling.console.report(&error);
         }
         result?;
         let count = self.plan.seen().files;

@@ -157,3 +157,115 @@ impl Spot {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink, thread};
+
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::parse(text.as_bytes()).unwrap()
+    }
+
+    fn mode(bits: u32) -> Mode {
+        Mode::from_bits(bits)
+    }
+
+    #[test]
+    fn what_is_in_a_directory_is_told_as_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("file"), "12345").unwrap();
+        fs::write(dir.path().join(".gannet-00.part"), "ours").unwrap();
+        fs::create_dir_all(dir.path().join("sub/inner")).unwrap();
+        symlink("file", dir.path().join("link")).unwrap();
+        let tree = Tree::open(dir.path()).unwrap();
+        let list = |below: Option<&Name>| {
+            let mut found = tree.list(below).unwrap();
+            found.sort_by(|a, b| a.name.cmp(&b.name));
+            found.into_iter().map(|entry| (entry.name.into_string().unwrap(), entry.kind))
+        };
+        let found: Vec<_> = list(None).collect();
+        assert_eq!(found[0], ("file".into(), LocalKind::File(5)));
+        assert_eq!(found[1], ("link".into(), LocalKind::Link));
+        assert!(matches!(&found[2], (sub, LocalKind::Directory(_)) if sub == "sub"));
+        assert_eq!(found.len(), 3);
+        assert_eq!(list(Some(&name("sub"))).count(), 1);
+        assert_eq!(tree.list(Some(&name("file"))), Err(Status::NotDirectory));
+        assert_eq!(tree.list(Some(&name("none"))), Err(Status::NotFound));
+    }
+
+    #[test]
+    fn directories_are_made_or_taken_and_settled() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("file"), "").unwrap();
+        symlink(".", dir.path().join("link")).unwrap();
+        let tree = Tree::open(dir.path()).unwrap();
+        let wanted = ["new", "file", "link"].map(|text| (name(text), mode(0o500)));
+        for _ in 0..2 {
+            let made = tree.make(None, &wanted, true).unwrap();
+            assert_eq!(made, [Ok(()), Err(Status::NotDirectory), Err(Status::NotDirectory)]);
+        }
+        let look = || fs::metadata(dir.path().join("new")).unwrap();
+        let bits = |metadata: fs::Metadata| {
+            std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777
+        };
+        assert_eq!(bits(look()), 0o700, "its owner can use it");
+        let time = FileTime::new(1_000_000_000, 5);
+        tree.settle(Some(&name("new")), mode(0o500), Some(time)).unwrap();
+        assert_eq!(bits(look()), 0o500);
+        let since = look().modified().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap();
+        assert_eq!((since.as_secs(), since.subsec_nanos()), (1_000_000_000, 5));
+        assert_eq!(tree.make(None, &wanted[..1], false), Ok(vec![Ok(())]));
+        assert_eq!(bits(look()), 0o700, "it can be gone on with");
+    }
+
+    /// `docs/hostile-input.md`, row 43.
+    #[test]
+    fn no_name_leads_out_of_a_tree() {
+        let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        symlink(elsewhere.path(), dir.path().join("out")).unwrap();
+        symlink(elsewhere.path().join("file"), dir.path().join("file")).unwrap();
+        fs::write(elsewhere.path().join("file"), "secret").unwrap();
+        let (tree, out) = (Tree::open(dir.path()).unwrap(), name("out"));
+        assert_eq!(tree.list(Some(&out)), Err(Status::Denied));
+        assert_eq!(tree.make(Some(&out), &[(name("new"), mode(0o755))], true), Err(Status::Denied));
+        assert_eq!(tree.settle(Some(&out), mode(0o777), None), Err(Status::Denied));
+        let inner = Spot::In(tree.clone(), name("out/file"));
+        assert_eq!(inner.target().map(drop), Err(Status::Denied));
+        assert_eq!(inner.open().map(drop), Err(Status::Denied));
+        assert_eq!(Spot::In(tree.clone(), name("file")).open().map(drop), Err(Status::Denied));
+        // It is replaced, and not followed.
+        assert!(Spot::In(tree, name("file")).target().is_ok());
+        assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 1);
+    }
+
+    /// `docs/hostile-input.md`, row 44.
+    #[test]
+    fn a_directory_of_a_tree_that_becomes_a_link_does_not_lead_out() {
+        let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let tree = Tree::open(dir.path()).unwrap();
+        let (spot, outside) = (dir.path().join("spot"), elsewhere.path().to_owned());
+        let swapping = thread::spawn(move || {
+            for _ in 0..300 {
+                let _ = fs::remove_dir_all(&spot);
+                let _ = symlink(&outside, &spot);
+                let _ = fs::remove_file(&spot);
+                let _ = fs::create_dir(&spot);
+            }
+        });
+        let mut round = 0;
+        while !swapping.is_finished() {
+            let new = (name(&format!("new{round}")), mode(0o755));
+            let _ = tree.make(None, &[(name("spot"), mode(0o755))], false);
+            let _ = tree.make(Some(&name("spot")), &[new], false);
+            let _ = tree.settle(Some(&name("spot")), mode(0o700), None);
+            if let Ok((root, leaf)) = Spot::In(tree.clone(), name("spot/file")).target() {
+                let _ = root.make_directory(&leaf, None);
+            }
+            round += 1;
+        }
+        swapping.join().unwrap();
+        assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+    }
+}

@@ -141,6 +141,21 @@ mod tests {
         )
     }
 
+    /// `docs/hostile-input.md`, rows 42 and 46.
+    #[test]
+    fn names_that_lead_anywhere_else_are_malformed() {
+        let listing = |name: &[u8]| {
+            let mut bytes = Vec::new();
+            bytes.extend_from_slice(&[0, 0, 0, 0, 0, name.len() as u8]);
+            bytes.extend_from_slice(name);
+            Entry::decode_all(&bytes).collect::<Result<Vec<_>, _>>().map(|all| all.len())
+        };
+        assert_eq!(listing(b"fine"), Ok(1));
+        for name in [&b".."[..], b".", b"", b"/a", b"a/b", b"a/", b"a\0b", b".gannet-x"] {
+            assert_eq!(listing(name), Err(BadListing), "{name:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn a_listing_comes_back(entries in prop::collection::vec(entry(), 0..20)) {

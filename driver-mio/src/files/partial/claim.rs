@@ -39,6 +39,8 @@ pub(crate) struct Claim {
     file: Arc<File>,
     owner: Owner,
     name: Name,
+    /// Whether it was made by this, with no journal beside it.
+    is_new: bool,
     /// What counts of its journal.
     found: Option<(File, Journal)>,
     /// Whether the sender has to be told what groups hash to, even if they are of the same state of the source.
@@ -79,7 +81,8 @@ impl Claim {
             remove(&dir, &stem.journal());
         }
         let aside = Aside { dir, stem, target, journal: None, published: false };
-        let mut claim = Self { aside, file: Arc::new(file), owner, name, found, is_offered: false };
+        let mut claim =
+            Self { aside, file: Arc::new(file), owner, name, is_new, found, is_offered: false };
         claim.cut_journal();
         Ok(Some(claim))
     }
@@ -96,7 +99,7 @@ impl Claim {
         {
             // From now on what counts is left, whatever becomes of this.
             self.aside.journal = Some(Arc::new(journal));
-        } else {
+        } else if !self.is_new {
             self.found = None;
             remove(&self.aside.dir, &self.aside.stem.journal());
         }
@@ -157,7 +160,9 @@ impl Claim {
     fn start_anew(&mut self, meta: &Meta, keeps_content: bool) -> io::Result<()> {
         // In this order: nothing is ever said of bytes that are gone.
         let journal = self.aside.stem.journal();
-        remove(&self.aside.dir, &journal);
+        if !self.is_new {
+            remove(&self.aside.dir, &journal);
+        }
         if self.aside.journal.take().is_some() {
             // Nor after a power failure: bytes may reach the disk long before names do.
             sync_directory(&self.aside.dir)?;
