@@ -67,6 +67,9 @@ pub(crate) fn expand(
     Ok(named)
 }
 
+/// What was answered of each.
+pub(crate) type Answers<K, T> = Vec<(K, Result<T, Error>)>;
+
 /// Asks for the same of many, some of them at a time.
 ///
 /// # Errors
@@ -76,7 +79,7 @@ pub(crate) fn ask_all<K, T>(
     keys: Vec<K>,
     action: impl Fn(&K) -> Action,
     ask: impl Fn(&Client, &K) -> Job<T>,
-) -> Result<Vec<(K, Result<T, Error>)>, Error> {
+) -> Result<Answers<K, T>, Error> {
     let (mut waiting, mut asked, mut answers) = (keys.into_iter(), VecDeque::new(), Vec::new());
     loop {
         while asked.len() < MOST_ASKED

@@ -339,6 +339,16 @@ mod tests {
     }
 
     #[test]
+    fn files_are_counted() {
+        let files = |failed, bytes, more| {
+            Files { done: 312, failed, seen: Seen { files: 1000, bytes, more } }.to_string()
+        };
+        assert_eq!(files(0, Some(5), false), "312 of 1000 files");
+        assert_eq!(files(0, None, true), "312 of 1000 files");
+        assert_eq!(files(2, Some(5), true), "312 of 1000 files or more, 2 failed");
+    }
+
+    #[test]
     fn the_rate_is_that_of_the_last_seconds() {
         let (start, mut pace, mut done) = (Instant::now(), Pace::default(), 0);
         assert_eq!(pace.rate(), 0);

@@ -39,10 +39,13 @@ enum Token {
     },
 }
 
-/// Whether any character of `text` has a meaning in patterns.
+/// Whether a component of `text`, between its slashes, is a pattern of anything but itself.
 #[must_use]
 pub fn is_pattern(text: &[u8]) -> bool {
-    text.iter().any(|byte| b"*?[\\".contains(byte))
+    text.split(|&byte| byte == b'/').any(|component| {
+        let may_be = component.iter().any(|byte| b"*?[\\".contains(byte));
+        may_be && Pattern::parse(component).literal().as_deref() != Some(component)
+    })
 }
 
 impl Pattern {
@@ -239,7 +242,12 @@ mod tests {
         assert_eq!(literal("café\\[".as_bytes()), Some("café[".as_bytes().to_vec()));
         assert_eq!(literal(b"caf\xe9[1"), Some(b"caf\xe9[1".to_vec()));
         assert_eq!(literal(b"a*"), None);
-        assert!(is_pattern(b"a\\*b") && is_pattern(b"[a]") && !is_pattern(b"a]{b}-!~"));
+        for text in [&b"a\\*b"[..], b"[a]", b"x/a?/y", b"*"] {
+            assert!(is_pattern(text), "{text:?}");
+        }
+        for text in [&b"a]{b}-!~"[..], b"a[b", b"a\\", b"a[/b]", b"x/y"] {
+            assert!(!is_pattern(text), "{text:?}");
+        }
     }
 
     #[test]

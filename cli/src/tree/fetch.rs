@@ -1,20 +1,18 @@
 //! Directories of the server.
 
-use std::{
-    collections::VecDeque,
-    path::{Path, PathBuf},
-    time::Duration,
-    vec,
-};
+use std::{collections::VecDeque, time::Duration, vec};
 
 use gannet_driver_mio::client::{Client, Failure, Job, Lost, Tree};
 use gannet_protocol::{Entry, EntryKind, FileTime, How, Mode, Name, Stat, Status};
 
-use super::{MOST_ASKED, Steps};
+use super::{
+    MOST_ASKED, Steps,
+    landing::{Landing, landing, make, open},
+};
 use crate::{
     args::Get,
     errors::{Action, Conflict, Error},
-    expand::{Named, ask_all, directory},
+    expand::{Answers, Named, ask_all, directory},
     names::{self, os_string},
     session::Session,
     transfer::{Seen, Skipped, Step, Transfer, Within},
@@ -51,14 +49,6 @@ struct Made {
     name: Name,
     mode: Mode,
     modified: FileTime,
-}
-
-/// Where what the user names lands on this machine.
-enum Landing {
-    /// In this directory, under its last component.
-    Into(PathBuf),
-    /// Here, under this name.
-    As(PathBuf),
 }
 
 /// What the user names.
@@ -354,70 +344,8 @@ impl Dir {
     }
 }
 
-impl Landing {
-    /// The directory that something lands in, which is there, and its name there; none if it is the directory itself.
-    fn of(
-        &self,
-        leaf: Option<Name>,
-        action: &impl Fn() -> Action,
-    ) -> Result<(PathBuf, Option<Name>), Error> {
-        let path = match self {
-            Self::Into(directory) => return Ok((directory.clone(), leaf)),
-            Self::As(path) => path,
-        };
-        let text = path.file_name().unwrap_or_default();
-        let bad = |error| Error::BadName { action: action(), name: text.to_owned(), error };
-        let name = Name::parse(text.as_encoded_bytes()).map_err(bad)?;
-        Ok((path.parent().unwrap_or(Path::new("")).to_owned(), Some(name)))
-    }
-}
-
-fn open(path: &Path, action: &impl Fn() -> Action) -> Result<Tree, Error> {
-    let failed = |status| Error::Local { action: action(), path: path.into(), status };
-    Tree::open(path).map_err(failed)
-}
-
-/// Makes a directory in one that is there, or takes it, and gives the one that it is in.
-fn make(
-    base: &Path,
-    name: &Name,
-    mode: Mode,
-    sync: bool,
-    action: &impl Fn() -> Action,
-) -> Result<Tree, Error> {
-    let tree = open(base, action)?;
-    let path = tree.path_of(Some(name));
-    let made = tree.make(None, &[(name.clone(), mode)], sync);
-    made.and_then(|made| made.into_iter().collect::<Result<(), _>>())
-        .map_err(|status| Error::Local { action: action(), path, status })?;
-    Ok(tree)
-}
-
-/// What `--to` means, for so many names.
-fn landing(to: Option<&Path>, count: usize, session: &Session) -> Result<Landing, Error> {
-    let Some(to) = to else { return Ok(Landing::Into(session.here.resolve(Path::new("")))) };
-    let path = session.here.resolve(to);
-    if path.is_dir() {
-        return Ok(Landing::Into(path));
-    }
-    if !names::ends_in_slash(to.as_os_str()) && count <= 1 {
-        return Ok(Landing::As(path));
-    }
-    if path.exists() {
-        return Err(Error::Conflict(Conflict::NotDirectory(to.into())));
-    }
-    let action = || Action::Get(path.clone().into());
-    if let (base, Some(name)) = Landing::As(path.clone()).of(None, &action)? {
-        make(&base, &name, Mode::from_bits(0o777), session.syncs(), &action)?;
-    }
-    Ok(Landing::Into(path))
-}
-
 /// Looks at what each of these is; all that is shared has no name.
-fn look(
-    session: &Session,
-    roots: Vec<Root>,
-) -> Result<Vec<(Root, Result<Option<Stat>, Error>)>, Error> {
+fn look(session: &Session, roots: Vec<Root>) -> Result<Answers<Root, Option<Stat>>, Error> {
     let mut unknown = Vec::new();
     for (at, root) in roots.iter().enumerate() {
         if let (Some(name), None) = (&root.name, root.named.stat) {
@@ -450,117 +378,4 @@ fn refuse_collisions(roots: &[Root]) -> Result<(), Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn fetch() -> Fetch {
-        Fetch {
-            how: How::default(),
-            sync: true,
-            pending: Vec::new(),
-            asked: VecDeque::new(),
-            listed: VecDeque::new(),
-            open: None,
-            steps: Steps::default(),
-            made: Vec::new(),
-            lost: None,
-        }
-    }
-
-    fn name(text: &str) -> Name {
-        Name::parse(text.as_bytes()).unwrap()
-    }
-
-    fn entry(text: &str, kind: EntryKind, is_link: bool) -> Entry {
-        let (mode, modified) = (Mode::from_bits(0o755), FileTime::default());
-        Entry { name: name(text), kind, is_link, len: 1, mode, modified }
-    }
-
-    /// What a server says is in a directory: names twice, as a file and as a directory, and links.
-    ///
-    /// `docs/hostile-input.md`, row 46.
-    #[test]
-    fn a_listing_that_contradicts_itself_lands_where_it_may() {
-        let root = tempfile::tempdir().unwrap();
-        fs::create_dir(root.path().join("d")).unwrap();
-        fs::write(root.path().join("d/taken"), "ours").unwrap();
-        let tree = Tree::open(root.path()).unwrap();
-        let dir = Dir { from: Some(name("x/d")), tree, to: Some(name("d")) };
-        let mut fetch = fetch();
-        let listing = vec![
-            entry("twice", EntryKind::File, false),
-            entry("both", EntryKind::Directory, false),
-            entry("twice", EntryKind::File, false),
-            entry("both", EntryKind::File, false),
-            entry("taken", EntryKind::Directory, false),
-            entry("round", EntryKind::Directory, true),
-            entry("device", EntryKind::Other, false),
-        ];
-        fetch.enter(dir, listing);
-        let (dir, left) = fetch.open.take().unwrap();
-        left.for_each(|entry| fetch.step(&dir, &entry));
-        let mut told: Vec<_> = std::iter::from_fn(|| fetch.next())
-            .map(|step| match step {
-                Step::Move(Transfer::Get { from, to, .. }) => {
-                    let to = to.strip_prefix(root.path()).unwrap().display().to_string();
-                    format!("{from} to {to}")
-                }
-                Step::Skip(Skipped { what, .. }) => format!("skip {}", what.display()),
-                Step::Fail(error) => error.action().unwrap().to_string(),
-                Step::Move(_) => unreachable!("it is fetched"),
-            })
-            .collect();
-        told.sort();
-        assert_eq!(
-            told,
-            ["get x/d/taken", "skip x/d/device", "skip x/d/round", "x/d/twice to d/twice"]
-        );
-        let pending: Vec<_> = fetch.pending.iter().map(|dir| dir.to.clone().unwrap()).collect();
-        assert_eq!(pending, [name("d/both")]);
-        assert!(root.path().join("d/both").is_dir());
-        assert_eq!(fs::read(root.path().join("d/taken")).unwrap(), b"ours");
-    }
-
-    proptest! {
-        /// However deep, what is in a directory lands below what that lands in, under its own name.
-        #[test]
-        fn what_is_within_lands_within(
-            components in prop::collection::vec("[^/\0]{1,20}", 1..8),
-            has_to in any::<bool>(),
-        ) {
-            let names: Vec<_> =
-                components.iter().filter_map(|text| Name::parse(text.as_bytes()).ok()).collect();
-            let root = tempfile::tempdir().unwrap();
-            let tree = Tree::open(root.path()).unwrap();
-            let to = has_to.then(|| name("there"));
-            let first = Dir { from: None, tree, to: to.clone() };
-            let last = names.iter().try_fold(first, |dir, name| dir.enter(name)).unwrap();
-            let expected: Vec<_> =
-                to.iter().chain(&names).map(|name| name.as_bytes().to_vec()).collect();
-            let landed: Vec<_> =
-                last.to.iter().flat_map(|to| to.components()).map(<[u8]>::to_vec).collect();
-            prop_assert_eq!(&landed, &expected);
-            let path = last.tree.path_of(last.to.as_ref());
-            prop_assert!(path.starts_with(root.path()));
-            prop_assert_eq!(path.components().count(), root.path().components().count() + landed.len());
-            prop_assert_eq!(last.from.map_or(0, |from| from.components().count()), names.len());
-        }
-
-        /// However many names are twice, none is fetched twice.
-        #[test]
-        fn no_name_is_fetched_twice(names in prop::collection::vec("[abc]{1,2}", 0..20)) {
-            let root = tempfile::tempdir().unwrap();
-            let mut fetch = fetch();
-            let dir = Dir { from: None, tree: Tree::open(root.path()).unwrap(), to: None };
-            fetch.enter(dir, names.iter().map(|name| entry(name, EntryKind::File, false)).collect());
-            let (_, left) = fetch.open.take().unwrap();
-            let fetched: Vec<_> = left.map(|entry| entry.name).collect();
-            let distinct: std::collections::BTreeSet<_> = names.iter().map(|text| name(text)).collect();
-            prop_assert_eq!(fetched, distinct.into_iter().collect::<Vec<_>>());
-        }
-    }
-}
+mod tests;

@@ -5,6 +5,7 @@
 //! with a `/` at its end it is made. Symbolic links within are left out, those that the user names are followed.
 
 mod fetch;
+mod landing;
 mod store;
 
 pub(crate) use fetch::Fetch;

@@ -167,7 +167,7 @@ impl Store {
             while !self.steps.is_far_ahead()
                 && let Some(entry) = entries.next()
             {
-                self.step(&dir, entry);
+                self.step(&dir, &entry);
             }
             if entries.len() > 0 {
                 self.open = Some((dir, entries));
@@ -236,7 +236,7 @@ impl Store {
         }
     }
 
-    fn step(&mut self, dir: &Dir, entry: LocalEntry) {
+    fn step(&mut self, dir: &Dir, entry: &LocalEntry) {
         let len = match entry.kind {
             LocalKind::Directory(_) => return,
             LocalKind::File(len) => len,

@@ -222,6 +222,27 @@ impl Meter {
 mod tests {
     use super::*;
 
+    /// It would wait for an hour otherwise.
+    #[test]
+    fn a_bell_rings_when_a_job_is_over_however_that_ends() {
+        let hour = Duration::from_secs(3600);
+        let bell = Bell::default();
+        let report = || Report::<()>::new(channel().0, bell.clone());
+        drop(report());
+        bell.wait(hour);
+        let (first, second) = (report(), report());
+        std::thread::scope(|scope| {
+            scope.spawn(|| bell.wait(hour));
+            first.tell(Ok(()));
+            drop(first);
+        });
+        second.tell(Err(Failure::Cancelled));
+        drop(second);
+        bell.wait(hour);
+        // What was heard is over.
+        bell.wait(Duration::from_millis(1));
+    }
+
     #[test]
     fn who_syncs_is_told_once_all_is_there() {
         let meter = Meter::default();

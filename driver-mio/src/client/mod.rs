@@ -6,6 +6,7 @@ mod failure;
 mod job;
 mod jobs;
 mod local;
+mod metering;
 mod phase;
 mod pipe;
 mod refusals;

@@ -6,7 +6,6 @@ use std::{
         Arc, OnceLock,
         mpsc::{Receiver, Sender, TryRecvError},
     },
-    time::Duration,
 };
 
 use gannet_protocol::{
@@ -28,6 +27,7 @@ use super::{
     job::Number,
     jobs::Jobs,
     local::Local,
+    metering::Metering,
     phase::Phase,
     refusals::Refusals,
     task::{Opened, Origin, Place, Stage, Task, Verb},
@@ -39,8 +39,6 @@ type Hub = event_loop::Hub<Answer>;
 const STREAM_MODE: u32 = 0o666;
 /// Commands of a turn.
 const COMMANDS: usize = 256;
-/// How often it is told how far each job is: finer than anybody looks, and no matter with a thousand of them.
-const METER_EVERY: Duration = Duration::from_millis(20);
 
 /// What a client's thread does with commands and with what the server says.
 #[derive(Debug)]
@@ -57,31 +55,6 @@ pub(super) struct Worker {
     /// Whom to tell when the server is heard first.
     confirming: Vec<Sender<()>>,
     metering: Metering,
-}
-
-/// When it is told how far the jobs are.
-#[derive(Clone, Copy, Debug, Default)]
-struct Metering {
-    /// The next time, and whether there may be something new to tell then.
-    next: Instant,
-    is_stale: bool,
-}
-
-impl Metering {
-    /// Whether to tell it in this turn.
-    fn is_due(&mut self, now: Instant) -> bool {
-        let is_due = now >= self.next;
-        if is_due {
-            self.next = now + METER_EVERY;
-        }
-        self.is_stale = !is_due;
-        is_due
-    }
-
-    /// When another turn is needed for it.
-    fn timeout(&self) -> Option<Instant> {
-        self.is_stale.then_some(self.next)
-    }
 }
 
 /// When the server was heard.

@@ -30,8 +30,9 @@ mod portable;
 
 use std::io;
 
-/// Most transfers of one role that run at a time, however many files may be open.
-const MOST_AT_ONCE: u64 = 1024;
+/// Most transfers of one role that run at a time, however many files may be open: a server leaves half of them to others than the
+/// one that has most, and a connection opens 1,024 exchanges.
+const MOST_AT_ONCE: u64 = 2048;
 /// The fewest, however few.
 const FEWEST_AT_ONCE: u64 = 16;
 /// The share of the files that may be open for each of them: it holds up to three, and a program may hold a server and a client.

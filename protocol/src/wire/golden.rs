@@ -258,7 +258,7 @@ const fn message_name(message: &Message) -> &'static str {
     }
 }
 
-fn messages() -> [Message; 28] {
+fn messages() -> [Message; 29] {
     let identity = Identity(*b"which state of i");
     let modified = FileTime::new(1_700_000_000, 250_000_000);
     let meta = |len| Meta { len, mode: Mode::from_bits(0o644), modified, identity };

@@ -24,7 +24,7 @@ use crate::{
     journal::{Header, Journal},
     sys::files::{
         allocated, bytes_of, create_own, file_number, is_our_own, metadata, named_number, open_own,
-        same_file, set_len, sync_directory, try_lock,
+        own_metadata_in, path_of, same_file, set_len, sync_directory, try_lock,
     },
 };
 
@@ -218,8 +218,12 @@ fn lock(dir: &Dir, stem: &Stem, which: Which) -> io::Result<Option<(File, bool)>
         let (file, is_new) = match open_own(dir, &part) {
             Ok(file) => (file, false),
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                // Whoever put the file in place may have been killed before this.
-                remove(dir, &stem.journal());
+                // Whoever put the file in place may have been killed before this. To look costs less than to remove what is not there,
+                // for which a file system locks the directory.
+                let journal = stem.journal();
+                if own_metadata_in(dir, path_of(bytes_of(&journal))).is_ok() {
+                    remove(dir, &journal);
+                }
                 if which == Which::Found {
                     return Ok(None);
                 }
