@@ -254,16 +254,14 @@ mod tests {
                 let _ = fs::create_dir(&spot);
             }
         });
-        let mut round = 0;
+        let new = [(name("new"), mode(0o755))];
         while !swapping.is_finished() {
-            let new = (name(&format!("new{round}")), mode(0o755));
             let _ = tree.make(None, &[(name("spot"), mode(0o755))], false);
-            let _ = tree.make(Some(&name("spot")), &[new], false);
+            let _ = tree.make(Some(&name("spot")), &new, false);
             let _ = tree.settle(Some(&name("spot")), mode(0o700), None);
             if let Ok((root, leaf)) = Spot::In(tree.clone(), name("spot/file")).target() {
                 let _ = root.make_directory(&leaf, None);
             }
-            round += 1;
         }
         swapping.join().unwrap();
         assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
