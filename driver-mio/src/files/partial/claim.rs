@@ -221,7 +221,8 @@ fn lock(dir: &Dir, stem: &Stem, which: Which) -> io::Result<Option<(File, bool)>
                 // Whoever put the file in place may have been killed before this. To look costs less than to remove what is not there,
                 // for which a file system locks the directory.
                 let journal = stem.journal();
-                if own_metadata_in(dir, path_of(bytes_of(&journal))).is_ok() {
+                let found = own_metadata_in(dir, path_of(bytes_of(&journal)));
+                if !matches!(found, Err(error) if error.kind() == ErrorKind::NotFound) {
                     remove(dir, &journal);
                 }
                 if which == Which::Found {
