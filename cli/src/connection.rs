@@ -76,6 +76,11 @@ impl Connection {
         Rc::clone(&self.client.borrow())
     }
 
+    /// Whether what is stored on this side is to survive a power failure.
+    pub(crate) const fn syncs(&self) -> bool {
+        self.connecting.sync
+    }
+
     /// The server, as the user named it.
     pub(crate) const fn server(&self) -> &HostPort {
         &self.server

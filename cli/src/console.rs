@@ -26,6 +26,11 @@ impl Console {
         if self.verbose || !self.terminal { None } else { terminal::columns_of_stderr() }
     }
 
+    /// Whether the user wants to hear of everything.
+    pub(crate) const fn is_verbose(self) -> bool {
+        self.verbose
+    }
+
     /// Whether a progress bar can be shown and is wanted.
     pub(crate) fn shows_bars(self) -> bool {
         self.terminal && !self.quiet

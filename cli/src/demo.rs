@@ -139,7 +139,7 @@ impl Stage {
         })?;
         let to = Destination { path: None, leaf, into_directory: true };
         let mut job = client.put(self.file.clone(), to);
-        let mut bar = Bar::new(console, NAME, false);
+        let mut bar = Bar::new(console, Some(NAME), false);
         loop {
             if let Some(result) = job.wait_timeout(TICK) {
                 let done = result.map_err(|failure| Error::of(action(), failure))?;

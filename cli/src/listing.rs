@@ -31,7 +31,7 @@ pub(crate) fn print(entries: &[Entry]) -> io::Result<()> {
 /// Standard output cannot be written.
 pub(crate) fn print_stat(name: &Name, stat: &Stat) -> io::Result<()> {
     let Stat { kind, len, mode, modified } = *stat;
-    let entry = Entry { name: name.clone(), kind, len, modified };
+    let entry = Entry { name: name.clone(), kind, is_link: false, len, mode, modified };
     console::print(format_args!(
         "{}  {}",
         ModeShown(kind, mode),
@@ -75,10 +75,21 @@ pub(crate) fn of_local(directory: &Path) -> io::Result<Vec<Entry>> {
         };
         let len = if kind == EntryKind::File { metadata.len() } else { 0 };
         let modified = metadata.modified().map(file_time).unwrap_or_default();
-        entries.push(Entry { name, kind, len, modified });
+        let (is_link, mode) = (metadata.is_symlink(), mode_of(&metadata));
+        entries.push(Entry { name, kind, is_link, len, mode, modified });
     }
     sort(&mut entries);
     Ok(entries)
+}
+
+#[cfg(unix)]
+fn mode_of(metadata: &fs::Metadata) -> Mode {
+    Mode::from_bits(std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()))
+}
+
+#[cfg(not(unix))]
+fn mode_of(_: &fs::Metadata) -> Mode {
+    Mode::from_bits(0o644)
 }
 
 /// Sorts entries by name.
@@ -106,7 +117,7 @@ struct Lines<'a> {
 impl fmt::Display for Lines<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.width;
-        for Entry { name, kind, len, modified } in self.entries {
+        for Entry { name, kind, len, modified, .. } in self.entries {
             let slash = if *kind == EntryKind::Directory { "/" } else { "" };
             writeln!(f, "{len:>width$}  {}  {name}{slash}", timestamp(*modified))?;
         }
@@ -138,7 +149,8 @@ mod tests {
 
     fn entry(name: &str, kind: EntryKind, len: u64, secs: i64) -> Entry {
         let name = Name::parse(name.as_bytes()).unwrap();
-        Entry { name, kind, len, modified: FileTime::new(secs, 999_999_999) }
+        let (is_link, mode) = (false, Mode::from_bits(0o644));
+        Entry { name, kind, is_link, len, mode, modified: FileTime::new(secs, 999_999_999) }
     }
 
     fn text(entries: &[Entry], width: usize) -> String {

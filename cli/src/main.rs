@@ -8,6 +8,7 @@ mod demo;
 mod destination;
 mod directory;
 mod errors;
+mod expand;
 mod hidden;
 mod interrupt;
 mod join;
@@ -32,6 +33,7 @@ mod summary;
 mod telling;
 mod terminal;
 mod transfer;
+mod tree;
 
 use std::{
     io::{self, IsTerminal as _},
@@ -39,7 +41,7 @@ use std::{
 };
 
 use clap::Parser as _;
-use gannet_driver_mio::trust::HostPort;
+use gannet_driver_mio::{raise_open_files, trust::HostPort};
 
 use self::{
     args::{Cli, Client, Command, OneShot, Options, Verb},
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
     let settings = &settings;
     let role = if matches!(command, Command::Server(_)) { Role::Server } else { Role::Client };
     logging::start(role, verbosity);
+    raise_open_files();
     let outcome = match command {
         Command::Server(args) => server::run(&args, settings),
         Command::Client(args) => client(&args, settings),

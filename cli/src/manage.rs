@@ -11,6 +11,7 @@ use gannet_protocol::{Name, Status};
 use crate::{
     args::{Mkdir, Remove, Stat},
     errors::{Action, Error},
+    expand::{Named, expand},
     listing, names,
     outcome::Outcome,
     session::{Session, is_status},
@@ -30,7 +31,7 @@ pub(crate) fn stat(
     each(
         session,
         telling,
-        names,
+        expand(session, names, Action::Stat)?,
         Action::Stat,
         Client::stat,
         |_| None,
@@ -56,6 +57,7 @@ pub(crate) fn remove(
     telling: Telling,
     Remove { names, .. }: &Remove,
 ) -> Result<Outcome, Error> {
+    let names = expand(session, names, Action::Remove)?;
     each(session, telling, names, Action::Remove, Client::remove, is_gone, |name, ()| {
         telling.done(format_args!("removed {name}"), |object| object.named(name.as_bytes()))
     })
@@ -70,6 +72,7 @@ pub(crate) fn mkdir(
     telling: Telling,
     Mkdir { names, .. }: &Mkdir,
 ) -> Result<Outcome, Error> {
+    let names = names.iter().map(|text| Ok(Named { text: text.clone(), stat: None })).collect();
     each(session, telling, names, Action::Mkdir, Client::make_directory, is_there, |name, ()| {
         telling.done(format_args!("made {name}/"), |object| object.named(name.as_bytes()))
     })
@@ -86,26 +89,32 @@ struct Asked<T> {
 fn each<T>(
     session: &Session,
     telling: Telling,
-    texts: &[OsString],
+    names: Vec<Result<Named, Error>>,
     action: fn(OsString) -> Action,
     ask: fn(&Client, Name) -> Job<T>,
     was_done: fn(&Failure) -> Option<T>,
     mut tell: impl FnMut(&Name, T) -> Result<(), Error>,
 ) -> Result<Outcome, Error> {
-    let mut waiting: VecDeque<_> = texts.iter().map(|text| (text, parse(text, action))).collect();
+    let parsed = |named: Result<Named, Error>| {
+        let Named { text, .. } = named?;
+        let name = parse(&text, action)?;
+        Ok((text, name))
+    };
+    let mut waiting: VecDeque<Result<(OsString, Name), Error>> =
+        names.into_iter().map(parsed).collect();
     let mut asked: VecDeque<Result<Asked<T>, Error>> = VecDeque::new();
     let mut outcome = Outcome::Done;
     loop {
-        while let Some((_, next)) = waiting.front()
+        while let Some(next) = waiting.front()
             && asked.len() < MOST_AT_ONCE
             && next
                 .as_ref()
-                .map_or(true, |next| !asked.iter().flatten().any(|a| meet(&a.name, next)))
-            && let Some((text, name)) = waiting.pop_front()
+                .map_or(true, |(_, next)| !asked.iter().flatten().any(|a| meet(&a.name, next)))
+            && let Some(next) = waiting.pop_front()
         {
-            asked.push_back(name.map(|name| {
+            asked.push_back(next.map(|(text, name)| {
                 let job = ask(&session.client(), name.clone());
-                Asked { text: text.clone(), name, job }
+                Asked { text, name, job }
             }));
         }
         let Some(first) = asked.pop_front() else { return Ok(outcome) };
@@ -115,12 +124,7 @@ fn each<T>(
         });
         match told {
             Ok(()) => {}
-            Err(
-                error @ (Error::Interrupted
-                | Error::Stdio(_)
-                | Error::Connect { .. }
-                | Error::Trust(_)),
-            ) => return Err(error),
+            Err(error) if error.ends_all() => return Err(error),
             Err(error) => outcome = outcome.or(telling.failed(&error)),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    fmt,
     io::{self, IsTerminal as _},
     time::{Duration, Instant},
 };
@@ -13,7 +14,10 @@ use gannet_driver_mio::{
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::console::{Console, say};
+use crate::{
+    console::{Console, say},
+    transfer::Seen,
+};
 
 /// Columns that the name of what is moved may take.
 const NAME_COLUMNS: usize = 24;
@@ -32,13 +36,15 @@ const WAITING_TICK: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(crate) struct Bar {
     bar: ProgressBar,
+    /// Whether it tells how many files are done, in the place of a name.
+    counts: bool,
     total: Option<u64>,
     pace: Pace,
 }
 
 impl Bar {
-    /// Shows a bar named `label`; while something is printed, only where that is not the same terminal.
-    pub(crate) fn new(console: Console, label: &str, printing: bool) -> Self {
+    /// Shows a bar named `label`, or one of so many files; while something is printed, only where that is not the same terminal.
+    pub(crate) fn new(console: Console, label: Option<&str>, printing: bool) -> Self {
         let is_free = !printing || !io::stdout().is_terminal();
         let target = if console.shows_bars() && is_free {
             ProgressDrawTarget::stderr_with_hz(REDRAWS)
@@ -47,8 +53,8 @@ impl Bar {
         };
         let bar = ProgressBar::with_draw_target(None, target)
             .with_style(style(WITHOUT_TOTAL))
-            .with_prefix(shortened(label));
-        Self { bar, total: None, pace: Pace::default() }
+            .with_prefix(label.map(shortened).unwrap_or_default());
+        Self { bar, counts: label.is_none(), total: None, pace: Pace::default() }
     }
 
     /// Shows how far they are.
@@ -67,6 +73,13 @@ impl Bar {
         self.bar.set_message(so_far.figures(self.pace.rate()));
         self.bar.set_position(done);
         self.bar.tick();
+    }
+
+    /// Shows how many files are done, in the place of a name.
+    pub(crate) fn count(&self, files: &Files) {
+        if self.counts {
+            self.bar.set_prefix(files.to_string());
+        }
     }
 
     /// What was moved so far says nothing of how fast it goes from now on.
@@ -126,6 +139,25 @@ fn style(template: &str) -> ProgressStyle {
         .progress_chars("=> ")
 }
 
+/// How many files are done: `312 of 1000 files`, `312 of 16384 files or more, 2 failed`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Files {
+    pub(crate) done: usize,
+    pub(crate) failed: usize,
+    pub(crate) seen: Seen,
+}
+
+impl fmt::Display for Files {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { done, failed, seen } = self;
+        write!(f, "{done} of {} files", seen.files)?;
+        if seen.bytes.is_some() && seen.more {
+            f.write_str(" or more")?;
+        }
+        if *failed > 0 { write!(f, ", {failed} failed") } else { Ok(()) }
+    }
+}
+
 /// How far some transfers are.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct SoFar {
@@ -166,6 +198,11 @@ impl SoFar {
     pub(crate) fn expect_more(&mut self) {
         self.total = None;
         self.left.more = true;
+    }
+
+    /// All of them together have so many bytes.
+    pub(crate) fn expect_in_all(&mut self, bytes: u64) {
+        self.total = Some(bytes.max(self.done));
     }
 
     /// Adds a transfer that runs.
@@ -299,6 +336,16 @@ mod tests {
         assert_eq!(shown(&[here, here]), "20.0 MB of 20.0 MB  syncing, 6.00 MB left");
         assert_eq!(shown(&[server, server]), "20.0 MB of 20.0 MB  syncing at the server");
         assert_eq!(shown(&[here, None]), "20.0 MB of 20.0 MB  0 bit/s");
+    }
+
+    #[test]
+    fn files_are_counted() {
+        let files = |failed, bytes, more| {
+            Files { done: 312, failed, seen: Seen { files: 1000, bytes, more } }.to_string()
+        };
+        assert_eq!(files(0, Some(5), false), "312 of 1000 files");
+        assert_eq!(files(0, None, true), "312 of 1000 files");
+        assert_eq!(files(2, Some(5), true), "312 of 1000 files or more, 2 failed");
     }
 
     #[test]

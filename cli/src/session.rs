@@ -4,10 +4,11 @@ use std::{cell::Cell, ffi::OsString, rc::Rc, time::Duration};
 
 use gannet_driver_mio::{
     client::{Client, Failure, Job, Lost},
+    pattern::is_pattern,
     trust::HostPort,
     units::format_duration,
 };
-use gannet_protocol::{CloseCode, CloseReason, Entry, Name, Status};
+use gannet_protocol::{CloseCode, CloseReason, Entry, EntryKind, Name, Stat, Status};
 
 use crate::{
     args::{Connecting, Invite, List, Rename, Verb},
@@ -15,6 +16,7 @@ use crate::{
     console::{Console, print},
     directory::LocalDirectory,
     errors::{Action, Error},
+    expand::{Named, expand},
     interrupt::Interrupt,
     json::Object,
     listing, manage, names,
@@ -126,6 +128,11 @@ impl Session {
     /// The loss that ended a verb, if any did.
     pub(crate) fn lost(&self) -> Option<Lost> {
         self.lost.get().filter(|_| !self.has_stopped_server())
+    }
+
+    /// Whether what is stored on this side is to survive a power failure.
+    pub(crate) fn syncs(&self) -> bool {
+        self.connection.syncs()
     }
 
     /// Why the connection is over, if it is; it may be made again.
@@ -251,6 +258,11 @@ impl Session {
 
     fn list(&self, telling: Telling, List { dir, .. }: &List) -> Result<(), Error> {
         let action = Action::List(dir.clone());
+        if let Some(pattern) = dir.as_ref().filter(|dir| is_pattern(dir.as_encoded_bytes()))
+            && let Some(entries) = self.matching(pattern)?
+        {
+            return self.print_entries(telling, None, &entries);
+        }
         let name = match dir {
             None => None,
             Some(dir) => names::remote_directory(dir).map_err(|error| Error::BadName {
@@ -261,10 +273,37 @@ impl Session {
         };
         let mut entries = self.ask(action, |client| client.list(name.clone()), |_| None)?;
         listing::sort(&mut entries);
+        self.print_entries(telling, name.as_ref(), &entries)
+    }
+
+    /// What matches a pattern, by its whole name; nothing if the pattern is the very name of a directory.
+    fn matching(&self, pattern: &OsString) -> Result<Option<Vec<Entry>>, Error> {
+        let texts = std::slice::from_ref(pattern);
+        let found = expand(self, texts, |text| Action::List(Some(text)))?;
+        let found: Vec<_> = found.into_iter().collect::<Result<_, _>>()?;
+        let entry = |Named { text, stat }: Named| {
+            let Stat { kind, len, mode, modified } = stat?;
+            let name = names::remote_path(&text).ok()?;
+            Some(Entry { name, kind, is_link: false, len, mode, modified })
+        };
+        let entries: Vec<_> = found.into_iter().filter_map(entry).collect();
+        let is_exact = |entry: &Entry| {
+            entry.kind == EntryKind::Directory
+                && names::remote_path(pattern).is_ok_and(|name| name == entry.name)
+        };
+        Ok(Some(entries).filter(|entries| !matches!(&entries[..], [one] if is_exact(one))))
+    }
+
+    fn print_entries(
+        &self,
+        telling: Telling,
+        dir: Option<&Name>,
+        entries: &[Entry],
+    ) -> Result<(), Error> {
         self.interrupt.act_at_once();
         let printed = match telling.is_json() {
-            false => listing::print(&entries).map_err(Error::Stdio),
-            true => telling.objects(entries.iter().map(|entry| object_of(name.as_ref(), entry))),
+            false => listing::print(entries).map_err(Error::Stdio),
+            true => telling.objects(entries.iter().map(|entry| object_of(dir, entry))),
         };
         self.interrupt.defer();
         printed

@@ -75,6 +75,8 @@ pub(crate) struct Total {
     pub(crate) bytes: u64,
     /// Files that were there before as a whole.
     unchanged: usize,
+    /// What was left out, as it is no file.
+    pub(crate) skipped: usize,
     /// Bytes of the others that travelled, and those that did not.
     pub(crate) moved: u64,
     spared: Spared,
@@ -93,11 +95,16 @@ impl Total {
         }
     }
 
-    /// `30.0 MB in 2.30 s, 104 Mbit/s, 21.0 MB kept, 4.29 GB of holes, 2 unchanged`.
+    /// `30.0 MB in 2.30 s, 104 Mbit/s, 21.0 MB kept, 4.29 GB of holes, 2 unchanged, 1 skipped`.
     pub(crate) fn shown(self, elapsed: Duration) -> impl fmt::Display {
         fmt::from_fn(move |f| {
             write!(f, "{}{}", Moved { bytes: self.moved, elapsed }, self.spared)?;
-            if self.unchanged > 0 { write!(f, ", {} unchanged", self.unchanged) } else { Ok(()) }
+            for (count, what) in [(self.unchanged, "unchanged"), (self.skipped, "skipped")] {
+                if count > 0 {
+                    write!(f, ", {count} {what}")?;
+                }
+            }
+            Ok(())
         })
     }
 }

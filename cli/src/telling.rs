@@ -6,7 +6,9 @@ use crate::{
     console::Console,
     errors::Error,
     json::{self, Object},
+    names::Shown,
     outcome::Outcome,
+    transfer::Skipped,
 };
 
 /// How a verb tells what it did.
@@ -81,12 +83,45 @@ impl Telling {
         json::print(objects).map_err(Error::Stdio)
     }
 
-    /// Tells of a failure, in words in both cases, and what it is as an exit status.
-    pub(crate) fn failed(self, error: &Error) -> Outcome {
+    /// Tells that something was left out.
+    ///
+    /// # Errors
+    /// [`Error::Stdio`]
+    pub(crate) fn skipped(self, skipped: &Skipped) -> Result<(), Error> {
+        let Skipped { what, is_here, is_link } = skipped;
+        let why = if *is_link { "a symbolic link" } else { "no regular file" };
+        match self.json {
+            None => {
+                self.console.note(format_args!("skipped {}: {why}", Shown(what)));
+                Ok(())
+            }
+            Some(verb) => {
+                let object = Object::skipped(verb);
+                let object = match is_here {
+                    true => object.at_path(what.as_ref()),
+                    false => object.named(what.as_encoded_bytes()),
+                };
+                self.objects([object.with("message", why)])
+            }
+        }
+    }
+
+    /// Tells of a failure to programs alone, and what it is as an exit status; in words it is told later.
+    pub(crate) fn failed_silently(self, error: &Error) -> Outcome {
+        self.tell_programs(error);
+        error.outcome()
+    }
+
+    fn tell_programs(self, error: &Error) {
         if let Some(verb) = self.json {
             // Where standard output is what failed, the words are left.
             let _ = json::print([json::failure(verb, error)]);
         }
+    }
+
+    /// Tells of a failure, in words in both cases, and what it is as an exit status.
+    pub(crate) fn failed(self, error: &Error) -> Outcome {
+        self.tell_programs(error);
         self.console.report(error)
     }
 }

@@ -3,9 +3,12 @@
 //! Each function takes bytes as they might stand on a disk and panics if reading them is not total, or if what was read is not
 //! what was written.
 
-use gannet_protocol::{BodyLen, Identity, Name};
+use gannet_protocol::{BodyLen, Identity, MAX_COMPONENT, Name};
 
-use crate::journal::{BootId, Header, Journal, Record};
+use crate::{
+    journal::{BootId, Header, Journal, Record},
+    pattern::Pattern,
+};
 
 const BOOTS: [BootId; 3] = [BootId::Known([1; 16]), BootId::Known([2; 16]), BootId::Unknown];
 
@@ -39,6 +42,29 @@ pub fn journal(bytes: &[u8]) {
         *byte ^= 1 << (bit % 8);
     }
     check(&journal);
+}
+
+/// A pattern and a name, with a NUL between them: any bytes, and the name with all that has a meaning escaped.
+pub fn pattern(bytes: &[u8]) {
+    let mut parts = bytes.splitn(2, |&byte| byte == 0);
+    let (Some(pattern), name) = (parts.next(), parts.next().unwrap_or_default()) else { return };
+    let pattern = Pattern::parse(pattern);
+    let matches = pattern.matches(name);
+    if let Some(literal) = pattern.literal() {
+        assert!(matches == (literal == name && name.len() <= MAX_COMPONENT), "another name");
+    }
+    let escaped = Pattern::parse(&escape(name));
+    assert!(escaped.literal().as_deref() == Some(name), "another literal");
+    assert!(escaped.matches(name) == (name.len() <= MAX_COMPONENT), "not itself");
+}
+
+/// The pattern of one name alone.
+pub(crate) fn escape(name: &[u8]) -> Vec<u8> {
+    let escaped = name.iter().flat_map(|&byte| {
+        let needs = b"*?[\\".contains(&byte);
+        needs.then_some(b'\\').into_iter().chain([byte])
+    });
+    escaped.collect()
 }
 
 fn check(bytes: &[u8]) {

@@ -19,6 +19,7 @@ mod hash;
 mod journal;
 pub mod netem;
 pub mod partials;
+pub mod pattern;
 pub mod security;
 pub mod server;
 #[cfg(feature = "simulation")]
@@ -28,3 +29,5 @@ mod sys;
 mod transfer;
 pub mod trust;
 pub mod units;
+
+pub use sys::raise_open_files;

@@ -101,6 +101,11 @@ impl RecvCredit {
         self.epoch = (now, self.settled);
     }
 
+    /// Lets the window grow by one.
+    pub(crate) fn widen(&mut self) {
+        self.window = self.window.saturating_add(1).min(self.max_window);
+    }
+
     /// Sets the window, where another decides.
     pub(crate) fn set_window(&mut self, window: u64) {
         self.window = self.window.max(window);

@@ -156,7 +156,9 @@ impl Directory {
         let entry = |name: &Name, kind, len| Entry {
             name: name.leaf(),
             kind,
+            is_link: false,
             len,
+            mode: Mode::from_bits(0o644),
             modified: FileTime::default(),
         };
         let inside = |name: &Name| name.parent().as_ref() == directory;

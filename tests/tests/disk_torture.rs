@@ -66,7 +66,7 @@ fn put_that_is_gone_on_with() {
             constant(Side::Client, "here", &new),
             file(Side::Server, "there", None, Some(&new)),
         ],
-        before: Some((Command::put("here", "there"), Side::Server, 40)),
+        before: Some((Command::put("here", "there"), Side::Server, 38)),
         commands: vec![Command::put("here", "there")],
     }
     .torture();

@@ -9,7 +9,7 @@ use std::{
 use gannet_driver_mio::netem::LinkConfig;
 use gannet_protocol::{
     BodyId, Config, CongestionKind, Datagram, End, Endpoint, Entry, EntryKind, Event, FileDone,
-    FileTime, Identity, Instant, Name, Note, Reply, Request, Source, Unread, Write,
+    FileTime, Identity, Instant, Mode, Name, Note, Reply, Request, Source, Unread, Write,
 };
 use gannet_tests::{
     counting::{Counting, counts, reset_peak},
@@ -306,7 +306,9 @@ impl MillionNames {
             let entry = Entry {
                 name,
                 kind: EntryKind::File,
+                is_link: false,
                 len: self.made,
+                mode: Mode::from_bits(0o644),
                 modified: FileTime::default(),
             };
             let mut bytes = Vec::new();

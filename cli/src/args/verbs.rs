@@ -21,9 +21,9 @@ use crate::{
 /// What can be asked of a server; also the beginning of a line of the menu, which the usages here are for.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Verb {
-    #[command(override_usage = "get NAME [LOCAL]\n       get NAME... --to PATH")]
+    #[command(override_usage = "get [-r] NAME [LOCAL]\n       get [-r] NAME... --to PATH")]
     Get(Get),
-    #[command(override_usage = "put FILE [REMOTE]\n       put FILE... --to PATH")]
+    #[command(override_usage = "put [-r] FILE [REMOTE]\n       put [-r] FILE... --to PATH")]
     Put(Put),
     #[command(visible_alias = "mv", override_usage = "rename <OLD> <NEW>")]
     Rename(Rename),
@@ -77,13 +77,16 @@ impl From<Existing> for How {
 
 /// Fetch files.
 ///
-/// Run again after an interruption it goes on where that was; files that are there already are unchanged and do not travel, and
+/// A name may be a pattern: '*', '?' and '[a-z]' mean what they do in shells, and a backslash takes that from them. Run again after an interruption it goes on where that was; files that are there already are unchanged and do not travel, and
 /// of those that changed only the parts that differ do.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Get {
     /// What to fetch.
     #[arg(value_name = "NAME", required = true, value_hint = ValueHint::Other)]
     pub(crate) names: Vec<OsString>,
+    /// Fetch directories with all that is in them; NAME/. stands for what is in it. Symbolic links within are left out.
+    #[arg(short, long)]
+    pub(crate) recursive: bool,
     /// A directory for them, if it is one or ends in '/'; else the new name, or '-' for standard output.
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) to: Option<PathBuf>,
@@ -102,6 +105,9 @@ pub(crate) struct Put {
     /// What to store; '-' for standard input, which needs --to.
     #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
     pub(crate) files: Vec<PathBuf>,
+    /// Store directories with all that is in them; FILE/. stands for what is in it. Symbolic links within are left out.
+    #[arg(short, long)]
+    pub(crate) recursive: bool,
     /// A directory at the server, if it is one or ends in '/'; else the new name.
     #[arg(long, value_name = "PATH", value_hint = ValueHint::Other)]
     pub(crate) to: Option<OsString>,
@@ -114,7 +120,7 @@ pub(crate) struct Put {
 /// List a directory of the server.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct List {
-    /// Which; all that is shared if none is given.
+    /// Which, or a pattern for names; all that is shared if none is given.
     #[arg(value_name = "DIR", value_hint = ValueHint::Other)]
     pub(crate) dir: Option<OsString>,
     #[command(flatten)]
@@ -137,7 +143,7 @@ pub(crate) struct Rename {
 /// Tell what names of the server are: mode, size in bytes, time, name.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Stat {
-    /// What to tell of.
+    /// What to tell of; patterns may stand for names.
     #[arg(value_name = "NAME", required = true, value_hint = ValueHint::Other)]
     pub(crate) names: Vec<OsString>,
     #[command(flatten)]
@@ -149,7 +155,7 @@ pub(crate) struct Stat {
 /// They are gone for good. Of a symbolic link that stays within what is shared the link is removed, and not what it leads to.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Remove {
-    /// What to remove, in this order.
+    /// What to remove, in this order; patterns may stand for names.
     #[arg(value_name = "NAME", required = true, value_hint = ValueHint::Other)]
     pub(crate) names: Vec<OsString>,
     #[command(flatten)]
@@ -271,8 +277,8 @@ impl Verb {
     pub(crate) fn check(&self) -> Result<(), Error> {
         match self {
             Self::Invite(invite) => invite.grant().map(drop),
-            Self::Get(Get { to: Some(to), names, format, .. })
-                if to.as_os_str() == STREAM && (names.len() > 1 || format.json) =>
+            Self::Get(Get { to: Some(to), names, recursive, format, .. })
+                if to.as_os_str() == STREAM && (names.len() > 1 || *recursive || format.json) =>
             {
                 Err(Error::Conflict(Conflict::SharedStdout))
             }

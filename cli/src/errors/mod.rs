@@ -40,6 +40,8 @@ pub(crate) enum Error {
     Local { action: Action, path: PathBuf, status: Status },
     /// What stands for a name at the server cannot be one.
     BadName { action: Action, name: OsString, error: BadName },
+    /// Nothing at the server has a name that matches.
+    NoMatch(Action),
     /// The content that arrived is not what was sent.
     Unverified(Action),
     /// The command contradicts itself.
@@ -84,6 +86,8 @@ pub(crate) enum Conflict {
     SharedStdout,
     /// What is there already, for standard output or of standard input, which can only be moved as a whole.
     Streamed,
+    /// A pattern stands for more names than anybody means.
+    TooManyNames(OsString),
     /// Standard input has no name of its own.
     NamelessStdin,
     /// Standard input is where the commands come from.
@@ -121,6 +125,7 @@ impl Error {
             | Self::Remote { action, .. }
             | Self::Local { action, .. }
             | Self::BadName { action, .. }
+            | Self::NoMatch(action)
             | Self::Unverified(action) => Some(action),
             Self::Connect { .. }
             | Self::Trust(_)
@@ -133,6 +138,16 @@ impl Error {
             | Self::Stdio(_)
             | Self::Interrupted => None,
         }
+    }
+
+    /// Whether it ends the command, and not only what it is about.
+    pub(crate) const fn ends_all(&self) -> bool {
+        matches!(self, Self::Interrupted | Self::Stdio(_) | Self::Connect { .. } | Self::Trust(_))
+    }
+
+    /// Whether the server said no for this reason.
+    pub(crate) fn is_remote(&self, expected: Status) -> bool {
+        matches!(self, Self::Remote { status, .. } if *status == expected)
     }
 
     /// The exit status that it stands for.
@@ -148,7 +163,9 @@ impl Error {
             }
             Self::Connect { .. } | Self::Lost(_) | Self::Unfinished { .. } => Outcome::Disconnected,
             Self::Remote { status: Status::ShuttingDown, .. } => Outcome::Disconnected,
-            Self::Remote { .. } | Self::Local { .. } | Self::BadName { .. } => Outcome::Failed,
+            Self::Remote { .. } | Self::Local { .. } | Self::BadName { .. } | Self::NoMatch(_) => {
+                Outcome::Failed
+            }
             Self::Serve(_) | Self::Directory(..) | Self::Partial(_) | Self::Stdio(_) => {
                 Outcome::Failed
             }
@@ -183,6 +200,11 @@ impl fmt::Display for Error {
             Self::BadName { action, name, error } => {
                 write!(f, "{action}: '{}' is no name at the server: {error}", Shown(name))
             }
+            Self::NoMatch(action) => write!(
+                f,
+                "{action}: no name at the server matches this pattern; 'list' shows what it has, and a \
+                 backslash makes '*', '?' and '[' plain characters"
+            ),
             Self::Unverified(action) => write!(
                 f,
                 "{action}: the content that arrived is not what was sent, so it was thrown away; \
@@ -245,6 +267,12 @@ impl fmt::Display for Conflict {
             Self::Streamed => f.write_str(
                 "what goes through a pipe is moved as a whole, whatever is there: leave out --check and --fresh, \
                  and with get --no-clobber",
+            ),
+            Self::TooManyNames(pattern) => write!(
+                f,
+                "more than a million names match {}, so nothing was done; fetch whole directories with \
+                 'get -r', or narrow the pattern",
+                Shown(pattern)
             ),
             Self::NamelessStdin => {
                 f.write_str("what comes from standard input needs a name: add --to NAME")

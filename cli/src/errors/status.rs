@@ -38,7 +38,7 @@ pub(super) fn remote(
         ),
         (Status::Exists, _) => f.write_str("the name exists at the server; choose another"),
         (Status::IsDirectory, Action::Get(_)) => {
-            f.write_str("it is a directory at the server; name the files in it, 'list' shows them")
+            f.write_str("it is a directory at the server; 'get -r' fetches it with all that is in it")
         }
         (Status::IsDirectory, _) => {
             f.write_str("the server has a directory of that name; choose another name")
@@ -136,8 +136,12 @@ pub(super) fn local(
         Status::Exists => {
             f.write_str("it exists already, and is not to be replaced; choose another name")
         }
-        Status::IsDirectory if reads => f.write_str("it is a directory; name the files in it"),
-        Status::IsDirectory => f.write_str("a directory has that name; choose another"),
+        Status::IsDirectory if reads => {
+            f.write_str("it is a directory; 'put -r' stores it with all that is in it")
+        }
+        Status::IsDirectory => f.write_str(
+            "a directory has that name here; choose another with --to, or fetch a directory into it with 'get -r'",
+        ),
         Status::NotDirectory => {
             write!(f, "{} is not a directory", Shown::from(directory_of(path)))
         }

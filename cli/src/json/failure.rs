@@ -21,6 +21,7 @@ pub(crate) fn failure(verb: &'static str, error: &Error) -> Object {
         Error::Remote { status, .. } => (Some("server"), Some(code(*status))),
         Error::Local { status, .. } => (Some("local"), Some(code(*status))),
         Error::BadName { .. } => (None, Some(code(Status::BadName))),
+        Error::NoMatch(_) => (Some("server"), Some(code(Status::NotFound))),
         _ => (None, None),
     };
     object

@@ -27,6 +27,11 @@ impl Object {
         Self(vec![("verb", verb.into()), ("status", outcome.word().into())])
     }
 
+    /// What an object of something that is left out begins with.
+    pub(crate) fn skipped(verb: &'static str) -> Self {
+        Self(vec![("verb", verb.into()), ("status", "skipped".into())])
+    }
+
     /// Adds a member.
     pub(crate) fn with(mut self, key: &'static str, value: impl Into<Value>) -> Self {
         self.0.push((key, value.into()));

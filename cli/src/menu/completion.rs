@@ -242,7 +242,7 @@ impl Helper for Completion {}
 mod tests {
     use std::thread;
 
-    use gannet_protocol::FileTime;
+    use gannet_protocol::{FileTime, Mode};
     use rustyline::history::DefaultHistory;
 
     use super::*;
@@ -255,7 +255,9 @@ mod tests {
             .map(|&(name, kind)| Entry {
                 name: Name::parse(name.as_bytes()).unwrap(),
                 kind,
+                is_link: false,
                 len: 0,
+                mode: Mode::from_bits(0o644),
                 modified: FileTime::default(),
             })
             .collect();

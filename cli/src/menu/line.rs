@@ -206,10 +206,10 @@ mod tests {
     #[test]
     fn wrong_counts_of_arguments_show_the_usage_of_that_command() {
         for (line, usage_line) in [
-            ("get", "Usage: get NAME [LOCAL]"),
-            ("get a b c", "Usage: get NAME [LOCAL]"),
-            ("put", "Usage: put FILE [REMOTE]"),
-            ("put a b c d", "Usage: put FILE [REMOTE]"),
+            ("get", "Usage: get [-r] NAME [LOCAL]"),
+            ("get a b c", "Usage: get [-r] NAME [LOCAL]"),
+            ("put", "Usage: put [-r] FILE [REMOTE]"),
+            ("put a b c d", "Usage: put [-r] FILE [REMOTE]"),
             ("rename a", "Usage: rename <OLD> <NEW>"),
             ("mv a b c", "Usage: rename <OLD> <NEW>"),
             ("list a b", "Usage: list [DIR]"),
@@ -251,8 +251,8 @@ mod tests {
         }
         let menu = menu();
         for command in [
-            "get NAME [LOCAL]",
-            "put FILE [REMOTE]",
+            "get [-r] NAME [LOCAL]",
+            "put [-r] FILE [REMOTE]",
             "rename OLD NEW",
             "list [DIR]",
             "stat NAME...",

@@ -11,8 +11,8 @@ fn open(server: &Server, here: &Here) -> Terminal {
 }
 
 const COMMANDS: [&str; 14] = [
-    "get NAME [LOCAL]",
-    "put FILE [REMOTE]",
+    "get [-r] NAME [LOCAL]",
+    "put [-r] FILE [REMOTE]",
     "rename OLD NEW",
     "list [DIR]",
     "stat NAME...",
@@ -36,7 +36,7 @@ fn it_shows_a_menu_and_a_prompt() {
         assert!(shown.contains(command), "{command} in {shown}");
     }
     menu.type_line("help");
-    menu.expect("get NAME [LOCAL]");
+    menu.expect("get [-r] NAME [LOCAL]");
     menu.expect("gannet> ");
     menu.type_line("help put");
     menu.expect("--to <PATH>");
@@ -114,8 +114,8 @@ fn wrong_counts_of_arguments_show_that_commands_usage() {
     let (server, here) = (Server::start(), Here::new());
     let mut menu = open(&server, &here);
     for (line, usage) in [
-        ("get", "Usage: get NAME [LOCAL]"),
-        ("get a b c", "Usage: get NAME [LOCAL]"),
+        ("get", "Usage: get [-r] NAME [LOCAL]"),
+        ("get a b c", "Usage: get [-r] NAME [LOCAL]"),
         ("rename a", "Usage: rename <OLD> <NEW>"),
         ("list a b", "Usage: list [DIR]"),
         ("exit now", "Usage: exit"),

@@ -25,7 +25,7 @@ fn it_goes_on_after_a_failure_and_ends_with_the_first_ones_status() {
     ran.told(&["get missing", "line 2", "no command fetch"]);
     assert_eq!(here.read("a"), b"a");
     run(&server, &here, "fetch a\nget missing\nlist\n").ended_with(2);
-    run(&server, &here, "get\n").ended_with(2).told(&["line 1", "Usage: get NAME [LOCAL]"]);
+    run(&server, &here, "get\n").ended_with(2).told(&["line 1", "Usage: get [-r] NAME [LOCAL]"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
@@ -32,12 +32,63 @@ pub struct Job<T> {
 pub(super) struct Number(pub(super) u64);
 
 /// Where the result goes. Dropped without one, it tells that the connection is over.
-pub(super) type Report<T> = Sender<Result<T, Failure>>;
+#[derive(Debug)]
+pub(super) struct Report<T> {
+    result: Sender<Result<T, Failure>>,
+    // Rung after the result was told, or will never be.
+    _bell: RungAtTheEnd,
+}
+
+impl<T> Report<T> {
+    pub(super) fn new(result: Sender<Result<T, Failure>>, bell: Bell) -> Self {
+        Self { result, _bell: RungAtTheEnd(bell) }
+    }
+
+    /// Tells the result. Whoever asked may not listen any more.
+    pub(super) fn tell(&self, result: Result<T, Failure>) {
+        let _ = self.result.send(result);
+    }
+}
+
+/// Tells whoever waits for any job of a client that one is over.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Bell(Arc<Rung>);
+
+#[derive(Debug, Default)]
+struct Rung {
+    is_rung: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Bell {
+    /// Waits until it is rung, or was since the last wait, or the time is up.
+    pub(super) fn wait(&self, timeout: Duration) {
+        let is_rung = self.0.is_rung.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.0.changed.wait_timeout_while(is_rung, timeout, |is_rung| !*is_rung);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
+    }
+
+    fn ring(&self) {
+        *self.0.is_rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.changed.notify_all();
+    }
+}
+
+/// Rings when it is dropped.
+#[derive(Debug)]
+struct RungAtTheEnd(Bell);
+
+impl Drop for RungAtTheEnd {
+    fn drop(&mut self) {
+        self.0.ring();
+    }
+}
 
 impl<T> Job<T> {
     /// Makes a job, and what its worker needs to tell how it goes.
-    pub(super) fn new(number: Number, line: Line) -> (Self, Report<T>, Arc<Meter>) {
-        let (report, result) = channel();
+    pub(super) fn new(number: Number, line: Line, bell: Bell) -> (Self, Report<T>, Arc<Meter>) {
+        let (tell, result) = channel();
+        let report = Report::new(tell, bell);
         let meter = Arc::new(Meter::default());
         let job = Self { number, result, meter: Arc::clone(&meter), line, over: false };
         (job, report, meter)
@@ -170,6 +221,27 @@ impl Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// It would wait for an hour otherwise.
+    #[test]
+    fn a_bell_rings_when_a_job_is_over_however_that_ends() {
+        let hour = Duration::from_secs(3600);
+        let bell = Bell::default();
+        let report = || Report::<()>::new(channel().0, bell.clone());
+        drop(report());
+        bell.wait(hour);
+        let (first, second) = (report(), report());
+        std::thread::scope(|scope| {
+            scope.spawn(|| bell.wait(hour));
+            first.tell(Ok(()));
+            drop(first);
+        });
+        second.tell(Err(Failure::Cancelled));
+        drop(second);
+        bell.wait(hour);
+        // What was heard is over.
+        bell.wait(Duration::from_millis(1));
+    }
 
     #[test]
     fn who_syncs_is_told_once_all_is_there() {

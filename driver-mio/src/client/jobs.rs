@@ -9,15 +9,14 @@ use gannet_protocol::{ExchangeId, Instant};
 
 use super::{job::Number, task::Task};
 
-/// Most jobs that run at a time: each holds up to three of the 1024 files that a process usually may open, and a
-/// program may hold a server beside the client.
-const MAX_RUNNING: usize = 128;
 /// Time after which a request that the server did not allow is tried again, if nothing gave reason to before.
 const RETRY: Duration = Duration::from_millis(100);
 
 /// Every job that is not over, and which is next.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Jobs {
+    /// Most that run at a time.
+    most: usize,
     tasks: BTreeMap<Number, Task>,
     /// Those that wait, the next one first.
     queue: VecDeque<Number>,
@@ -28,6 +27,12 @@ pub(super) struct Jobs {
 }
 
 impl Jobs {
+    /// None, of which at most so many run at a time.
+    pub(super) fn new(most: usize) -> Self {
+        let (tasks, queue, exchanges) = (BTreeMap::new(), VecDeque::new(), BTreeMap::new());
+        Self { most, tasks, queue, exchanges, blocked: None }
+    }
+
     /// Queues a new job.
     pub(super) fn add(&mut self, number: Number, task: Task) {
         self.tasks.insert(number, task);
@@ -37,7 +42,7 @@ impl Jobs {
     /// The job that may begin, or be tried again, now.
     pub(super) fn next(&mut self, now: Instant) -> Option<Number> {
         let running = self.tasks.len().saturating_sub(self.queue.len());
-        if running >= MAX_RUNNING || self.blocked.is_some_and(|until| until > now) {
+        if running >= self.most || self.blocked.is_some_and(|until| until > now) {
             return None;
         }
         self.blocked = None;
@@ -48,6 +53,11 @@ impl Jobs {
     pub(super) fn put_back(&mut self, now: Instant, number: Number) {
         self.queue.push_front(number);
         self.blocked = Some(now + RETRY);
+    }
+
+    /// The server was heard, and may allow an exchange now.
+    pub(super) fn unblock(&mut self) {
+        self.blocked = None;
     }
 
     /// When to look for the next one at the latest.
@@ -125,12 +135,18 @@ mod tests {
     use std::sync::{Arc, mpsc::channel};
 
     use super::*;
-    use crate::client::{job::Meter, task::Verb};
+    use crate::client::{
+        job::{Bell, Meter, Report},
+        task::Verb,
+    };
+
+    const MAX_RUNNING: usize = 128;
 
     fn jobs(count: u64) -> Jobs {
-        let mut jobs = Jobs::default();
+        let mut jobs = Jobs::new(MAX_RUNNING);
         for number in 0..count {
-            let verb = Verb::Exit { force: false, report: channel().0 };
+            let verb =
+                Verb::Exit { force: false, report: Report::new(channel().0, Bell::default()) };
             jobs.add(Number(number), Task::new(verb, Arc::new(Meter::default())));
         }
         jobs

@@ -1,13 +1,12 @@
 //! What is here already of a file that is fetched.
 
-use std::path::Path;
-
 use gannet_protocol::{HOLD_ABOVE, Have, How, Identity, Meta, Status, Version};
 
 use crate::files::{
     Claim, Durability, Owner, Partial, Placing, Root, SourceFile, Which, is_worth_keeping,
-    local_target,
 };
+
+use super::tree::Spot;
 
 /// Where a file goes on this machine, and what is there already.
 #[derive(Debug)]
@@ -23,17 +22,17 @@ pub(super) struct Local {
 }
 
 impl Local {
-    /// Looks at `path`. Blocks on the disk.
+    /// Looks at `spot`. Blocks on the disk.
     ///
     /// # Errors
-    /// [`Status::Exists`] if it is there and must not be; as [`local_target`].
+    /// [`Status::Exists`] if it is there and must not be; as [`Spot::target`].
     pub(super) fn look(
-        path: &Path,
+        spot: &Spot,
         owner: Owner,
         how: How,
         durability: Durability,
     ) -> Result<Self, Status> {
-        let (root, name) = local_target(path)?;
+        let (root, name) = spot.target()?;
         let target = root.open_source(&name);
         let placing = match &target {
             Ok(_) if how.no_clobber => return Err(Status::Exists),

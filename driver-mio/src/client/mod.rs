@@ -6,12 +6,14 @@ mod failure;
 mod job;
 mod jobs;
 mod local;
+mod metering;
 mod phase;
 mod pipe;
 mod refusals;
 #[cfg(feature = "simulation")]
 pub(crate) mod simulated;
 mod task;
+mod tree;
 mod worker;
 
 use std::{
@@ -27,8 +29,8 @@ use std::{
 };
 
 use gannet_protocol::{
-    CloseReason, CongestionKind, Destination, Entry, Hash, How, Invite, Name, PublicKey, Stat,
-    Stats, TicketText,
+    CloseReason, CongestionKind, Destination, Entry, Hash, How, Invite, Mode, Name, PublicKey,
+    Stat, Stats, TicketText,
 };
 
 use crate::{
@@ -40,12 +42,14 @@ use crate::{
 
 use command::{Command, Line};
 use connect::{Connected, Peer};
-use job::{Number, Report};
+use job::{Bell, Number, Report};
 use task::{Origin, Place, Task, Verb};
+use tree::Spot;
 use worker::Worker;
 
 pub use failure::{ConnectError, Failure, Lost};
 pub use job::{Job, Progress, Syncing};
+pub use tree::{LocalEntry, LocalKind, Tree};
 
 /// How to connect.
 #[derive(Clone, Debug)]
@@ -87,6 +91,8 @@ pub struct Client {
     peer: Option<Peer>,
     /// The number of the next job.
     next: AtomicU64,
+    /// Rung when any job is over.
+    bell: Bell,
 }
 
 /// A file that arrived.
@@ -145,7 +151,8 @@ impl Client {
             .name("gannet-client".into())
             .spawn(move || drive(*event_loop))
             .map_err(ConnectError::Socket)?;
-        Ok(Self { line, thread: Some(thread), peer, next: AtomicU64::new(0) })
+        let (next, bell) = (AtomicU64::new(0), Bell::default());
+        Ok(Self { line, thread: Some(thread), peer, next, bell })
     }
 
     /// The server's address.
@@ -181,7 +188,14 @@ impl Client {
     /// The same, and says what of that which is there counts.
     #[must_use]
     pub fn get_as(&self, from: Name, to: PathBuf, how: How) -> Job<Transferred> {
-        self.start(|report| Verb::Get { from, to: Place::File(to), how, report })
+        self.start(|report| Verb::Get { from, to: Place::File(Spot::At(to)), how, report })
+    }
+
+    /// The same into a held directory or below it, at `to`, whose directory is there.
+    #[must_use]
+    pub fn get_into(&self, from: Name, tree: &Tree, to: Name, how: How) -> Job<Transferred> {
+        let to = Place::File(Spot::In(tree.clone(), to));
+        self.start(|report| Verb::Get { from, to, how, report })
     }
 
     /// Stores the local file `from` at the server, unless it is there already, or as far as it is not.
@@ -195,7 +209,15 @@ impl Client {
     pub fn put_as(&self, from: PathBuf, to: Destination, how: How) -> Job<Transferred> {
         // Several components would break the protocol.
         let to = Destination { leaf: to.leaf.leaf(), ..to };
-        self.start(|report| Verb::Put { from: Origin::File(from), to, how, report })
+        self.start(|report| Verb::Put { from: Origin::File(Spot::At(from)), to, how, report })
+    }
+
+    /// The same for the file `from` in a held directory or below it.
+    #[must_use]
+    pub fn put_from(&self, tree: &Tree, from: Name, to: Destination, how: How) -> Job<Transferred> {
+        let to = Destination { leaf: to.leaf.leaf(), ..to };
+        let from = Origin::File(Spot::In(tree.clone(), from));
+        self.start(|report| Verb::Put { from, to, how, report })
     }
 
     /// Fetches the file `from` and writes it to `to` in order, each part once it is verified; with
@@ -265,7 +287,13 @@ impl Client {
     /// Makes a directory, in one that is there.
     #[must_use]
     pub fn make_directory(&self, name: Name) -> Job<()> {
-        self.start(|report| Verb::MakeDirectory { name, report })
+        self.start(|report| Verb::MakeDirectory { name, mode: None, report })
+    }
+
+    /// The same with permission bits, less those that the server's umask takes away, and with those by which its owner can use it.
+    #[must_use]
+    pub fn make_directory_as(&self, name: Name, mode: Mode) -> Job<()> {
+        self.start(|report| Verb::MakeDirectory { name, mode: Some(mode), report })
     }
 
     /// Stops the server. Without `force` it fails with [`Status::Busy`](gannet_protocol::Status::Busy), and the number of
@@ -290,6 +318,12 @@ impl Client {
         self.start(|report| Verb::Join { proof, report })
     }
 
+    /// Waits until any of the client's jobs is over, or one was since the last such wait, or the time is up. It is for one thread,
+    /// which then looks at its jobs.
+    pub fn wait_for_any(&self, timeout: Duration) {
+        self.bell.wait(timeout);
+    }
+
     /// Why the connection is over, if it is.
     #[must_use]
     pub fn lost(&self) -> Option<Lost> {
@@ -311,7 +345,7 @@ impl Client {
 
     fn start<T>(&self, verb: impl FnOnce(Report<T>) -> Verb) -> Job<T> {
         let number = Number(self.next.fetch_add(1, Ordering::Relaxed));
-        let (job, report, meter) = Job::new(number, self.line.clone());
+        let (job, report, meter) = Job::new(number, self.line.clone(), self.bell.clone());
         self.line.send(Command::Start(number, Box::new(Task::new(verb(report), meter))));
         job
     }

@@ -17,9 +17,10 @@ use gannet_protocol::{
 use super::{
     Failure, Lost, Transferred,
     command::Command,
-    job::{Meter, Number, Report},
+    job::{Bell, Meter, Number, Report},
     phase::Phase,
     task::{Origin, Place, Task, Verb},
+    tree::Spot,
     worker::Worker,
 };
 use crate::{
@@ -105,13 +106,13 @@ impl Client {
 
     /// [`Client::get_as`](super::Client::get_as).
     pub fn get(&mut self, from: Name, to: PathBuf, how: How) -> Told<Transferred> {
-        self.start(|report| Verb::Get { from, to: Place::File(to), how, report })
+        self.start(|report| Verb::Get { from, to: Place::File(Spot::At(to)), how, report })
     }
 
     /// [`Client::put_as`](super::Client::put_as).
     pub fn put(&mut self, from: PathBuf, to: Destination, how: How) -> Told<Transferred> {
         let to = Destination { leaf: to.leaf.leaf(), ..to };
-        self.start(|report| Verb::Put { from: Origin::File(from), to, how, report })
+        self.start(|report| Verb::Put { from: Origin::File(Spot::At(from)), to, how, report })
     }
 
     /// [`Client::list`](super::Client::list).
@@ -136,7 +137,7 @@ impl Client {
 
     /// [`Client::make_directory`](super::Client::make_directory).
     pub fn make_directory(&mut self, name: Name) -> Told<()> {
-        self.start(|report| Verb::MakeDirectory { name, report })
+        self.start(|report| Verb::MakeDirectory { name, mode: None, report })
     }
 
     /// Begins a polite end, as when a [`Client`](super::Client) is dropped.
@@ -145,7 +146,8 @@ impl Client {
     }
 
     fn start<T>(&mut self, verb: impl FnOnce(Report<T>) -> Verb) -> Told<T> {
-        let (report, result) = channel();
+        let (tell, result) = channel();
+        let report = Report::new(tell, Bell::default());
         let task = Task::new(verb(report), Arc::new(Meter::default()));
         let _ = self.commands.send(Command::Start(Number(self.next), Box::new(task)));
         self.next += 1;

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use gannet_protocol::{
-    Destination, Entry, ExchangeId, Get, Hash, How, Instant, Invite, Meta, Name, Put, Reply,
+    Destination, Entry, ExchangeId, Get, Hash, How, Instant, Invite, Meta, Mode, Name, Put, Reply,
     Request, Stat, Status, Stored, TicketText,
 };
 
@@ -17,6 +17,7 @@ use super::{
     job::{Meter, Report},
     local::Local,
     pipe::Closer,
+    tree::Spot,
 };
 
 /// A job as the thread that drives the connection sees it.
@@ -63,6 +64,7 @@ pub(super) enum Verb {
     },
     MakeDirectory {
         name: Name,
+        mode: Option<Mode>,
         report: Report<()>,
     },
     Exit {
@@ -83,7 +85,7 @@ pub(super) enum Verb {
 /// Where what is fetched goes.
 #[derive(Debug)]
 pub(super) enum Place {
-    File(PathBuf),
+    File(Spot),
     /// Without a sink once it is being written to; to let go of it frees who waits there.
     Pipe {
         sink: Option<Sink>,
@@ -94,7 +96,7 @@ pub(super) enum Place {
 /// Where what is stored comes from.
 #[derive(Debug)]
 pub(super) enum Origin {
-    File(PathBuf),
+    File(Spot),
     /// Without a stream once it is being read, or is about to be; to let go of it frees who waits there.
     Pipe {
         stream: Option<Stream>,
@@ -106,7 +108,7 @@ impl Place {
     /// What stands for it in messages.
     fn path(&self) -> PathBuf {
         match self {
-            Self::File(path) => path.clone(),
+            Self::File(spot) => spot.path(),
             Self::Pipe { .. } => "-".into(),
         }
     }
@@ -115,7 +117,7 @@ impl Place {
 impl Origin {
     fn path(&self) -> PathBuf {
         match self {
-            Self::File(path) => path.clone(),
+            Self::File(spot) => spot.path(),
             Self::Pipe { .. } => "-".into(),
         }
     }
@@ -178,7 +180,9 @@ impl Task {
             Verb::Rename { from, to, .. } => Request::Rename { from: from.clone(), to: to.clone() },
             Verb::Stat { name, .. } => Request::Stat(name.clone()),
             Verb::Remove { name, .. } => Request::Remove(name.clone()),
-            Verb::MakeDirectory { name, .. } => Request::Mkdir(name.clone()),
+            Verb::MakeDirectory { name, mode, .. } => {
+                Request::Mkdir { name: name.clone(), mode: *mode }
+            }
             Verb::Exit { force, .. } => Request::Exit { force: *force },
             Verb::Invite { invite, .. } => Request::Invite(invite.clone()),
             Verb::Join { proof, .. } => Request::Join { proof: (*proof)? },
@@ -259,15 +263,15 @@ impl Task {
                 | Verb::Join { report, .. },
                 Reply::Done,
             ) => {
-                tell(report, Ok(()));
+                report.tell(Ok(()));
                 Ok(())
             }
             (Verb::Stat { report, .. }, Reply::Stat(stat)) => {
-                tell(report, Ok(stat));
+                report.tell(Ok(stat));
                 Ok(())
             }
             (Verb::Invite { report, .. }, Reply::Ticket(ticket)) => {
-                tell(report, Ok(ticket));
+                report.tell(Ok(ticket));
                 Ok(())
             }
             _ => Err(Failure::Remote { status: Status::Unsupported, detail: 0 }),
@@ -287,7 +291,7 @@ impl Task {
         self.meter.set(Progress { done: len, travelled, unsynced: None }, false);
         let elapsed: Duration = now.saturating_since(self.since);
         if let Verb::Get { report, .. } | Verb::Put { report, .. } = &self.verb {
-            tell(report, Ok(Transferred { name, len, hash, kept, holes, unchanged, elapsed }));
+            report.tell(Ok(Transferred { name, len, hash, kept, holes, unchanged, elapsed }));
         }
     }
 
@@ -298,22 +302,22 @@ impl Task {
     pub(super) fn listed(&self, bytes: &[u8]) -> Result<(), Failure> {
         let Verb::List { report, .. } = &self.verb else { return Err(Failure::Unverified) };
         let entries: Result<Vec<_>, _> = Entry::decode_all(bytes).collect();
-        tell(report, Ok(entries.map_err(|_| Failure::Unverified)?));
+        report.tell(Ok(entries.map_err(|_| Failure::Unverified)?));
         Ok(())
     }
 
     /// Tells that it failed.
     pub(super) fn fail(&self, failure: Failure) {
         match &self.verb {
-            Verb::Get { report, .. } | Verb::Put { report, .. } => tell(report, Err(failure)),
-            Verb::List { report, .. } => tell(report, Err(failure)),
-            Verb::Stat { report, .. } => tell(report, Err(failure)),
+            Verb::Get { report, .. } | Verb::Put { report, .. } => report.tell(Err(failure)),
+            Verb::List { report, .. } => report.tell(Err(failure)),
+            Verb::Stat { report, .. } => report.tell(Err(failure)),
             Verb::Rename { report, .. }
             | Verb::Remove { report, .. }
             | Verb::MakeDirectory { report, .. }
             | Verb::Exit { report, .. }
-            | Verb::Join { report, .. } => tell(report, Err(failure)),
-            Verb::Invite { report, .. } => tell(report, Err(failure)),
+            | Verb::Join { report, .. } => report.tell(Err(failure)),
+            Verb::Invite { report, .. } => report.tell(Err(failure)),
         }
     }
 
@@ -342,9 +346,4 @@ impl Task {
             _ => Failure::Remote { status, detail: 0 },
         }
     }
-}
-
-/// Whoever asked may not listen any more.
-fn tell<T>(report: &Report<T>, result: Result<T, Failure>) {
-    let _ = report.send(result);
 }

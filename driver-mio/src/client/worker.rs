@@ -15,9 +15,9 @@ use gannet_protocol::{
 
 use crate::{
     event_loop::{self, Outcome, Role},
-    files::{Keeper, Owner, Partial, SourceFile},
+    files::{Keeper, Owner, Partial},
     security::ClientSecurity,
-    sys::files::time_of_now,
+    sys::{files::time_of_now, transfers_at_once},
 };
 
 use super::{
@@ -27,6 +27,7 @@ use super::{
     job::Number,
     jobs::Jobs,
     local::Local,
+    metering::Metering,
     phase::Phase,
     refusals::Refusals,
     task::{Opened, Origin, Place, Stage, Task, Verb},
@@ -38,6 +39,7 @@ type Hub = event_loop::Hub<Answer>;
 const STREAM_MODE: u32 = 0o666;
 /// Commands of a turn.
 const COMMANDS: usize = 256;
+
 /// What a client's thread does with commands and with what the server says.
 #[derive(Debug)]
 pub(super) struct Worker {
@@ -52,6 +54,7 @@ pub(super) struct Worker {
     fate: Arc<OnceLock<Lost>>,
     /// Whom to tell when the server is heard first.
     confirming: Vec<Sender<()>>,
+    metering: Metering,
 }
 
 /// When the server was heard.
@@ -81,11 +84,12 @@ impl Worker {
             connection: None,
             commands,
             phase: Phase::Connecting { until: Instant::ZERO },
-            jobs: Jobs::default(),
+            jobs: Jobs::new(transfers_at_once()),
             refusals: Refusals::default(),
             heard: Heard::default(),
             fate,
             confirming: Vec::new(),
+            metering: Metering::default(),
         }
     }
 
@@ -161,14 +165,14 @@ impl Worker {
         let Some(task) = self.jobs.get_mut(number) else { return };
         let job: Box<dyn FnOnce() -> Result<Opened, Status> + Send> =
             match (&mut task.verb, &task.stage) {
-                (Verb::Put { from: Origin::File(path), .. }, Stage::Queued) => {
-                    let path = path.clone();
-                    Box::new(move || SourceFile::open_local(&path).map(Opened::Source))
+                (Verb::Put { from: Origin::File(spot), .. }, Stage::Queued) => {
+                    let spot = spot.clone();
+                    Box::new(move || spot.open().map(Opened::Source))
                 }
-                (Verb::Get { to: Place::File(path), how, .. }, Stage::Queued) => {
-                    let (path, how) = (path.clone(), *how);
+                (Verb::Get { to: Place::File(spot), how, .. }, Stage::Queued) => {
+                    let (spot, how) = (spot.clone(), *how);
                     Box::new(move || {
-                        Local::look(&path, owner, how, durability).map(Box::new).map(Opened::Local)
+                        Local::look(&spot, owner, how, durability).map(Box::new).map(Opened::Local)
                     })
                 }
                 (Verb::Put { from: Origin::Pipe { stream, .. }, .. }, Stage::Queued) => {
@@ -470,6 +474,7 @@ impl Role for Worker {
             && stats.packets_received != self.heard.packets
         {
             self.heard = Heard { packets: stats.packets_received, last: now };
+            self.jobs.unblock();
         }
         self.take_commands(hub, now);
         if self.heard.packets > 0 {
@@ -478,11 +483,15 @@ impl Role for Worker {
             }
         }
         self.begin_queued(hub, now);
-        self.update_meters(hub);
+        if self.metering.is_due(now) {
+            self.update_meters(hub);
+        }
         self.advance(hub, now);
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.phase.deadline().or_else(|| self.jobs.retry_at())
+        let metering = self.metering.timeout().filter(|_| self.phase == Phase::Open);
+        let other = self.phase.deadline().or_else(|| self.jobs.retry_at());
+        metering.into_iter().chain(other).min()
     }
 }

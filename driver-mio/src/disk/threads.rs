@@ -41,6 +41,8 @@ struct Queues<T> {
     /// The number of the next job.
     next: u64,
     slow_running: usize,
+    /// Threads that wait for a job. To wake nobody costs a call of the system, too.
+    idle: usize,
     finished: VecDeque<Finished<T>>,
     stopping: bool,
 }
@@ -58,6 +60,7 @@ impl<T: Send + 'static> Threads<T> {
             slow: VecDeque::new(),
             next: 0,
             slow_running: 0,
+            idle: 0,
             finished: VecDeque::new(),
             stopping: false,
         };
@@ -102,8 +105,11 @@ impl<T: Send + 'static> Threads<T> {
             Pace::Quick => queues.quick.push_back(waiting),
             Pace::Slow => queues.slow.push_back(waiting),
         }
+        let is_awaited = queues.idle > 0;
         drop(queues);
-        self.shared.ready.notify_one();
+        if is_awaited {
+            self.shared.ready.notify_one();
+        }
         Ok(())
     }
 
@@ -133,7 +139,9 @@ impl<T> Shared<T> {
         let mut queues = self.lock();
         while !queues.stopping {
             let Some((pace, job)) = queues.take() else {
+                queues.idle += 1;
                 queues = self.ready.wait(queues).unwrap_or_else(PoisonError::into_inner);
+                queues.idle -= 1;
                 continue;
             };
             drop(queues);

@@ -6,18 +6,19 @@ use std::{
 };
 
 use cap_std::fs::{Dir, DirEntry, Metadata};
-use gannet_protocol::{Entry, EntryKind, FileTime, MAX_BODY, Name, Status};
+use gannet_protocol::{Entry, EntryKind, FileTime, MAX_BODY, Mode, Name, Status};
 
 use super::status::status_of_name;
 use crate::sys::files::{
-    Entries, bytes_of, entries, entries_in, metadata_in, metadata_of_entry, modified_in, path_of,
+    Entries, bytes_of, entries, entries_in, metadata_in, metadata_of_entry, mode_in, modified_in,
+    path_of,
 };
 
 /// A directory's entries, encoded one after the other as they are read: a stream of bytes of which one entry at a time is in
 /// memory.
 ///
 /// Entries that have no [`Name`], such as our own partial files, are left out. A symbolic link that stays inside the root
-/// is shown as what it leads to, any other as [`EntryKind::Other`].
+/// is shown as what it leads to, any other as [`EntryKind::Other`]; both as links.
 #[derive(Debug)]
 pub(crate) struct Listing {
     root: Arc<Dir>,
@@ -54,22 +55,24 @@ impl Listing {
     /// What to show of `found`; nothing if it is not for others, or gone by now.
     fn entry_of(&self, found: &DirEntry) -> Option<Entry> {
         let name = Name::parse(bytes_of(&found.file_name())).ok()?;
-        let unknown = Entry {
+        let unknown = |is_link| Entry {
             name: name.clone(),
             kind: EntryKind::Other,
+            is_link,
             len: 0,
+            mode: Mode::from_bits(0),
             modified: FileTime::default(),
         };
         let own = match metadata_of_entry(found) {
             Ok(own) => own,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-            Err(_) => return Some(unknown),
+            Err(_) => return Some(unknown(false)),
         };
         if own.is_symlink() {
-            let behind = self.behind_link(&name).unwrap_or(unknown);
-            return Some(behind);
+            let behind = self.behind_link(&name);
+            return Some(behind.unwrap_or_else(|| unknown(true)));
         }
-        Some(describe(name, &own))
+        Some(describe(name, &own, false))
     }
 
     /// What the symbolic link `name` leads to, if that is inside the root.
@@ -79,7 +82,7 @@ impl Listing {
             None => name.clone(),
         };
         let behind = metadata_in(&self.root, path_of(path.as_bytes())).ok()?;
-        Some(describe(name.clone(), &behind))
+        Some(describe(name.clone(), &behind, true))
     }
 }
 
@@ -92,9 +95,9 @@ pub(super) fn kind_of(metadata: &Metadata) -> (EntryKind, u64) {
     }
 }
 
-fn describe(name: Name, metadata: &Metadata) -> Entry {
+fn describe(name: Name, metadata: &Metadata, is_link: bool) -> Entry {
     let (kind, len) = kind_of(metadata);
-    Entry { name, kind, len, modified: modified_in(metadata) }
+    Entry { name, kind, is_link, len, mode: mode_in(metadata), modified: modified_in(metadata) }
 }
 
 impl Read for Listing {

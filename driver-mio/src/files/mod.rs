@@ -5,6 +5,7 @@ mod partial;
 mod root;
 mod source_file;
 mod status;
+mod tree;
 
 /// Most entries that are looked at in a directory and below it: some seconds' work of one thread.
 const MAX_COUNTED: u64 = 1_000_000;
@@ -17,7 +18,7 @@ pub(crate) use partial::{
     Base, Claim, Durability, JournalFile, Keeper, Owner, Partial, Room, Sweep, Which, Whole,
     is_worth_keeping, local_target, publish,
 };
-pub(crate) use root::{Placing, Root};
+pub(crate) use root::{Found, Placing, Root};
 pub(crate) use source_file::SourceFile;
 pub(crate) use status::status_of;
 

@@ -2,8 +2,8 @@
 
 use std::{ffi::OsString, io, path::Path, sync::Arc};
 
-use cap_std::fs::Dir;
-use gannet_protocol::{BodyLen, Destination, Name, RESERVED_PREFIX, Stat, Status};
+use cap_std::fs::{Dir, Metadata};
+use gannet_protocol::{BodyLen, Destination, Mode, Name, RESERVED_PREFIX, Stat, Status};
 
 use super::{
     Claim, Left, Listing, MAX_COUNTED, MAX_DEPTH, Owner, Partial, SourceFile, Sweep, Which,
@@ -119,7 +119,7 @@ impl Root {
         };
         match self.look(&name)? {
             Found::Directory => return Err(Status::IsDirectory),
-            Found::Other => return Err(Status::NotRegular),
+            Found::Other | Found::Link => return Err(Status::NotRegular),
             Found::File => {}
             Found::Nothing => drop(self.directory_of(&name)?),
         }
@@ -219,15 +219,33 @@ impl Root {
         sync_directory(&dir).map_err(|error| status_of(&error))
     }
 
-    /// Makes a directory in one that is there.
+    /// Makes a directory in one that is there, with these permission bits and those by which its owner can use it, less what the
+    /// umask takes away; with the usual ones if none are given.
     ///
     /// # Errors
     /// [`Status::Exists`], [`Status::NotFound`] if the one that it would be in is missing, [`Status::Denied`]; others of the
     /// system's.
-    pub(crate) fn make_directory(&self, name: &Name) -> Result<(), Status> {
+    pub(crate) fn make_directory(&self, name: &Name, mode: Option<Mode>) -> Result<(), Status> {
         let dir = self.directory_of(name)?;
-        make_directory(&dir, leaf_of(name).as_ref()).map_err(|error| status_of_name(&error))?;
+        make_directory(&dir, leaf_of(name).as_ref(), mode)
+            .map_err(|error| status_of_name(&error))?;
         sync_directory(&dir).map_err(|error| status_of(&error))
+    }
+
+    /// Holds the directory `path` of this machine's user.
+    ///
+    /// # Errors
+    /// [`Status::NotFound`], [`Status::NotDirectory`], [`Status::Denied`]; others of the system's.
+    pub(crate) fn open_local(path: &Path) -> Result<Self, Status> {
+        Self::open(path).map_err(|error| status_of_name(&error))
+    }
+
+    /// Looks at what `name` is itself.
+    ///
+    /// # Errors
+    /// [`Status::Denied`]; others of the system's.
+    pub(crate) fn look_at(&self, name: &Name) -> Result<Found, Status> {
+        found(own_metadata_in(&self.dir, path_of(name.as_bytes())))
     }
 
     /// Finds partial files in it and below, and removes those that are to be.
@@ -257,13 +275,24 @@ impl Root {
 
     /// Looks at what `name` is, through symbolic links that stay inside.
     fn look(&self, name: &Name) -> Result<Found, Status> {
-        match metadata_in(&self.dir, path_of(name.as_bytes())) {
-            Ok(found) if found.is_dir() => Ok(Found::Directory),
-            Ok(found) if found.is_file() => Ok(Found::File),
-            Ok(_) => Ok(Found::Other),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
-            Err(error) => Err(status_of_name(&error)),
-        }
+        found(metadata_in(&self.dir, path_of(name.as_bytes())))
+    }
+
+    /// The directory itself, for what concerns it alone.
+    pub(super) fn dir(&self) -> &Dir {
+        &self.dir
+    }
+}
+
+/// What a look at a name says.
+fn found(metadata: io::Result<Metadata>) -> Result<Found, Status> {
+    match metadata {
+        Ok(found) if found.is_dir() => Ok(Found::Directory),
+        Ok(found) if found.is_file() => Ok(Found::File),
+        Ok(found) if found.is_symlink() => Ok(Found::Link),
+        Ok(_) => Ok(Found::Other),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
+        Err(error) => Err(status_of_name(&error)),
     }
 }
 
@@ -297,9 +326,12 @@ impl Placing {
 }
 
 /// What a name was when we looked.
-enum Found {
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Found {
     Directory,
     File,
+    /// A symbolic link, if none was followed.
+    Link,
     Other,
     Nothing,
 }

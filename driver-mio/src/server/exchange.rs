@@ -77,7 +77,7 @@ impl Served {
             Request::Rename { from, to } => (Verb::Rename, format!("{from} -> {to}")),
             Request::Stat(name) => (Verb::Stat, name.to_string()),
             Request::Remove(name) => (Verb::Remove, name.to_string()),
-            Request::Mkdir(name) => (Verb::Mkdir, name.to_string()),
+            Request::Mkdir { name, .. } => (Verb::Mkdir, name.to_string()),
             Request::Exit { force: false } => (Verb::Exit, "-".to_owned()),
             Request::Exit { force: true } => (Verb::Exit, "force".to_owned()),
             Request::Invite(invite) => (Verb::Invite, Escaped(invite.grant.as_bytes()).to_string()),

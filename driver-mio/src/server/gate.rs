@@ -255,7 +255,7 @@ pub(super) fn judge<'g>(
         Request::Rename { .. } => Verb::Rename,
         Request::Stat(_) => Verb::Stat,
         Request::Remove(_) => Verb::Remove,
-        Request::Mkdir(_) => Verb::Mkdir,
+        Request::Mkdir { .. } => Verb::Mkdir,
         Request::Exit { .. } => Verb::Exit,
         Request::Invite(_) | Request::Join { .. } => match asked {
             Some(asked) => Verb::Invite(asked),

@@ -7,15 +7,18 @@ use std::{
 
 use gannet_protocol::{ConnectionHandle, ExchangeId, Instant, PublicKey};
 
-/// Most requests that run at a time: each holds up to three of the 1024 files that a process usually may open, and a program
-/// may hold a client beside the server.
-const MAX_RUNNING: usize = 128;
-/// Most of them for one connection, so that a client which stalls all of its own leaves some to others.
-const MAX_RUNNING_EACH: usize = 64;
+/// The share of the requests that may run at a time which one connection may have, a half, so that a client which stalls all of its
+/// own leaves some to others.
+const SHARE_OF_ONE: usize = 2;
 
 /// The connections of a server. Those that may run next are the ones that have least.
-#[derive(Debug, Default)]
-pub(super) struct Peers(BTreeMap<ConnectionHandle, Peer>);
+#[derive(Debug)]
+pub(super) struct Peers {
+    peers: BTreeMap<ConnectionHandle, Peer>,
+    /// Requests that run, and how many may at most.
+    running: usize,
+    most: usize,
+}
 
 #[derive(Debug)]
 struct Peer {
@@ -31,6 +34,11 @@ struct Peer {
 }
 
 impl Peers {
+    /// None, of whose requests at most so many run at a time.
+    pub(super) fn new(most: usize) -> Self {
+        Self { peers: BTreeMap::new(), running: 0, most }
+    }
+
     /// Adds a connection to the client that has proved to hold `key`. Its address, as it is told in the log.
     pub(super) fn add(
         &mut self,
@@ -41,30 +49,30 @@ impl Peers {
         let (remote, stranger_until) = (of_one_family(remote), None);
         let (running, waiting) = (0, VecDeque::new());
         let peer = Peer { remote, key, stranger_until, running, closing: false, waiting };
-        self.0.entry(connection).or_insert(peer);
+        self.peers.entry(connection).or_insert(peer);
         remote
     }
 
     /// The key that the client has proved to hold; none on a plain connection.
     pub(super) fn key(&self, connection: ConnectionHandle) -> Option<PublicKey> {
-        self.0.get(&connection)?.key
+        self.peers.get(&connection)?.key
     }
 
     /// Until when a connection is kept that has no grant; none if it has one.
     pub(super) fn set_stranger(&mut self, connection: ConnectionHandle, until: Option<Instant>) {
-        if let Some(peer) = self.0.get_mut(&connection) {
+        if let Some(peer) = self.peers.get_mut(&connection) {
             peer.stranger_until = until;
         }
     }
 
     /// Whether a connection has no grant, and is kept all the same.
     pub(super) fn is_stranger(&self, connection: ConnectionHandle) -> bool {
-        self.0.get(&connection).is_some_and(|peer| peer.stranger_until.is_some())
+        self.peers.get(&connection).is_some_and(|peer| peer.stranger_until.is_some())
     }
 
     /// How many have no grant, and how many of them are where `ip` is.
     pub(super) fn strangers(&self, ip: IpAddr) -> (usize, usize) {
-        let strangers = || self.0.values().filter(|peer| peer.stranger_until.is_some());
+        let strangers = || self.peers.values().filter(|peer| peer.stranger_until.is_some());
         let place = place_of(ip);
         let near = strangers().filter(|peer| place_of(peer.remote.ip()) == place);
         (strangers().count(), near.count())
@@ -72,44 +80,58 @@ impl Peers {
 
     /// When the time of the first of them is up.
     pub(super) fn stranger_deadline(&self) -> Option<Instant> {
-        self.0.values().filter(|peer| !peer.closing).filter_map(|peer| peer.stranger_until).min()
+        self.peers
+            .values()
+            .filter(|peer| !peer.closing)
+            .filter_map(|peer| peer.stranger_until)
+            .min()
     }
 
     /// Those whose time is up.
     pub(super) fn late_strangers(&self, now: Instant) -> Vec<ConnectionHandle> {
         let is_late =
             |peer: &Peer| !peer.closing && peer.stranger_until.is_some_and(|at| at <= now);
-        self.0.iter().filter(|(_, peer)| is_late(peer)).map(|(connection, _)| *connection).collect()
+        self.peers
+            .iter()
+            .filter(|(_, peer)| is_late(peer))
+            .map(|(connection, _)| *connection)
+            .collect()
     }
 
     /// Every connection that is not being closed.
     pub(super) fn connections(&self) -> Vec<ConnectionHandle> {
-        self.0.iter().filter(|(_, peer)| !peer.closing).map(|(connection, _)| *connection).collect()
+        self.peers
+            .iter()
+            .filter(|(_, peer)| !peer.closing)
+            .map(|(connection, _)| *connection)
+            .collect()
     }
 
     /// Counts a connection as being closed; true if that is new.
     pub(super) fn set_closing(&mut self, connection: ConnectionHandle) -> bool {
-        let peer = self.0.get_mut(&connection).filter(|peer| !peer.closing);
+        let peer = self.peers.get_mut(&connection).filter(|peer| !peer.closing);
         peer.map(|peer| peer.closing = true).is_some()
     }
 
     pub(super) fn remove(&mut self, connection: ConnectionHandle) {
-        self.0.remove(&connection);
+        if let Some(peer) = self.peers.remove(&connection) {
+            self.running = self.running.saturating_sub(peer.running);
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.peers.is_empty()
     }
 
     /// Where the connection led when it was new.
     pub(super) fn remote(&self, connection: ConnectionHandle) -> Option<SocketAddr> {
-        self.0.get(&connection).map(|peer| peer.remote)
+        self.peers.get(&connection).map(|peer| peer.remote)
     }
 
     /// The connections that are to be closed now and were not before: all, or those on which nothing runs.
     pub(super) fn close(&mut self, all: bool) -> Vec<ConnectionHandle> {
         let mut closed = Vec::new();
-        for (connection, peer) in &mut self.0 {
+        for (connection, peer) in &mut self.peers {
             if !peer.closing && (all || peer.running == 0 && peer.waiting.is_empty()) {
                 peer.closing = true;
                 closed.push(*connection);
@@ -120,44 +142,49 @@ impl Peers {
 
     /// Queues a request.
     pub(super) fn wait(&mut self, exchange: ExchangeId) {
-        if let Some(peer) = self.0.get_mut(&exchange.connection()) {
+        if let Some(peer) = self.peers.get_mut(&exchange.connection()) {
             peer.waiting.push_back(exchange);
         }
     }
 
     /// Counts a request as running that waits for nobody.
     pub(super) fn run(&mut self, exchange: ExchangeId) {
-        if let Some(peer) = self.0.get_mut(&exchange.connection()) {
+        if let Some(peer) = self.peers.get_mut(&exchange.connection()) {
             peer.running += 1;
+            self.running += 1;
         }
     }
 
     /// The request that may run now; it counts as running.
     pub(super) fn next(&mut self) -> Option<ExchangeId> {
-        if self.0.values().map(|peer| peer.running).sum::<usize>() >= MAX_RUNNING {
+        if self.running >= self.most {
             return None;
         }
-        let may_run =
-            |peer: &&mut Peer| !peer.waiting.is_empty() && peer.running < MAX_RUNNING_EACH;
-        let peer = self.0.values_mut().filter(may_run).min_by_key(|peer| peer.running)?;
+        let each = self.most / SHARE_OF_ONE;
+        let may_run = |peer: &&mut Peer| !peer.waiting.is_empty() && peer.running < each;
+        let peer = self.peers.values_mut().filter(may_run).min_by_key(|peer| peer.running)?;
         let exchange = peer.waiting.pop_front()?;
         peer.running += 1;
+        self.running += 1;
         Some(exchange)
     }
 
     /// Forgets a request, whether it waits or runs.
     pub(super) fn end(&mut self, exchange: ExchangeId) {
-        if let Some(peer) = self.0.get_mut(&exchange.connection()) {
+        if let Some(peer) = self.peers.get_mut(&exchange.connection()) {
             match peer.waiting.iter().position(|waiting| *waiting == exchange) {
                 Some(at) => drop(peer.waiting.remove(at)),
-                None => peer.running = peer.running.saturating_sub(1),
+                None => {
+                    peer.running = peer.running.saturating_sub(1);
+                    self.running = self.running.saturating_sub(1);
+                }
             }
         }
     }
 
     /// All requests that wait.
     pub(super) fn waiting(&self) -> Vec<ExchangeId> {
-        self.0.values().flat_map(|peer| peer.waiting.iter().copied()).collect()
+        self.peers.values().flat_map(|peer| peer.waiting.iter().copied()).collect()
     }
 }
 

@@ -12,6 +12,7 @@ use gannet_protocol::{
 use crate::{
     event_loop::{self, Outcome, Role},
     files::{Keeper, Listing, Partial, Root, SourceFile},
+    sys::transfers_at_once,
     transfer::{Received, Stream},
     trust::Invitation,
 };
@@ -69,7 +70,7 @@ impl Serving {
             keeper,
             next_sweep: Instant::ZERO,
             gate,
-            peers: Peers::default(),
+            peers: Peers::new(transfers_at_once()),
             exchanges: BTreeMap::new(),
             stops: Arc::default(),
             phase: Phase::default(),

@@ -78,8 +78,8 @@ impl Serving {
             Request::Remove(name) => {
                 hub.submit(move || answer(Found::Done(root().and_then(|root| root.remove(&name)))))
             }
-            Request::Mkdir(name) => hub.submit(move || {
-                answer(Found::Done(root().and_then(|root| root.make_directory(&name))))
+            Request::Mkdir { name, mode } => hub.submit(move || {
+                answer(Found::Done(root().and_then(|root| root.make_directory(&name, mode))))
             }),
             _ => Err(Status::Unsupported),
         }
@@ -94,9 +94,9 @@ impl Serving {
         patience: Patience,
     ) -> Result<(), Status> {
         let Request::Put(Put { meta, how, .. }) = request else { return Err(Status::Unsupported) };
-        let others = self
-            .exchanges
-            .iter()
+        // Where nothing is bounded, nobody needs to know.
+        let counted = max.map(|_| &self.exchanges).into_iter().flatten();
+        let others = counted
             .filter(|(id, _)| **id != exchange)
             .filter_map(|(_, served)| served.claim())
             .filter(|(dir, _)| *dir == below.as_ref())

@@ -30,6 +30,52 @@ mod portable;
 
 use std::io;
 
+/// Most transfers of one role that run at a time, however many files may be open: a server leaves half of them to others than the
+/// one that has most, and a connection opens 1,024 exchanges.
+const MOST_AT_ONCE: u64 = 2048;
+/// The fewest, however few.
+const FEWEST_AT_ONCE: u64 = 16;
+/// The share of the files that may be open for each of them: it holds up to three, and a program may hold a server and a client.
+const FILES_EACH: u64 = 8;
+
+/// How many transfers of one role may run at a time in this process, for the number of files that it may open.
+pub(crate) fn transfers_at_once() -> usize {
+    let most = (open_files() / FILES_EACH).clamp(FEWEST_AT_ONCE, MOST_AT_ONCE);
+    usize::try_from(most).unwrap_or(usize::MAX)
+}
+
+/// How many files this process may have open.
+#[cfg(all(unix, not(feature = "simulation")))]
+fn open_files() -> u64 {
+    use rustix::process::{Resource, getrlimit};
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// How many files this process may have open: as usual, wherever a simulation runs.
+#[cfg(any(not(unix), feature = "simulation"))]
+fn open_files() -> u64 {
+    1024
+}
+
+/// Lets this process open as many files as the system lets it, rather than the 1024 that it starts with for the sake of old programs.
+/// Where that fails, fewer transfers run at a time.
+#[cfg(unix)]
+pub fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let enough = MOST_AT_ONCE * FILES_EACH;
+    let wanted = maximum.map_or(enough, |maximum| maximum.min(enough));
+    if current.is_some_and(|current| current < wanted)
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum })
+    {
+        log::debug!("no more files may be open than before: {error}");
+    }
+}
+
+/// Elsewhere there is no such limit.
+#[cfg(not(unix))]
+pub fn raise_open_files() {}
+
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{CONNECTED_SOCKETS, Timer, enlarge_buffers, heal_ecn, time_with_sleep};
 #[cfg(not(target_os = "linux"))]

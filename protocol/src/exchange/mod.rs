@@ -62,7 +62,7 @@ impl Verb {
             Request::Put(_) => Self::Put,
             Request::Rename { .. }
             | Request::Remove(_)
-            | Request::Mkdir(_)
+            | Request::Mkdir { .. }
             | Request::Exit { .. }
             | Request::Join { .. } => Self::Command,
             Request::Stat(_) => Self::Stat,

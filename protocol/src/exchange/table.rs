@@ -24,9 +24,10 @@ use stall::Progress;
 
 pub(crate) use outbox::Outbox;
 
-/// Exchanges that a peer may have open at once. Each holds about a KiB; a thousand small files still fill a long
-/// path, since the limit rises as they end.
-const MAX_EXCHANGES: u64 = 256;
+/// Exchanges that a peer may have open at once, at first and at most. Each holds about a KiB. The window grows by one with each
+/// exchange that ends well: only who gets things done has many, and small files fill a long path within some round trips.
+const EXCHANGES: u64 = 256;
+const MAX_EXCHANGES: u64 = 1024;
 /// Message bytes that a peer may have sent and we have not read: four streams' worth, or 256 requests of 1 KiB.
 const MESSAGE_WINDOW: u64 = 256 * 1024;
 /// A sender stays with one body for so many chunks before the next gets its turn.
@@ -48,8 +49,7 @@ impl Limits {
 
     /// What the handshake tells.
     pub(crate) const fn initial(&self) -> (Credit, u64) {
-        let credit =
-            Credit { body: self.window, exchanges: MAX_EXCHANGES, messages: MESSAGE_WINDOW };
+        let credit = Credit { body: self.window, exchanges: EXCHANGES, messages: MESSAGE_WINDOW };
         (credit, Self::of_a_body(self.window))
     }
 }
@@ -104,7 +104,7 @@ impl Exchanges {
             send_exchanges: SendCredit::default(),
             send_messages: SendCredit::default(),
             recv_bodies: RecvCredit::new(limits.window, limits.max_window),
-            recv_exchanges: RecvCredit::new(MAX_EXCHANGES, MAX_EXCHANGES),
+            recv_exchanges: RecvCredit::new(EXCHANGES, MAX_EXCHANGES),
             recv_messages: RecvCredit::new(MESSAGE_WINDOW, MESSAGE_WINDOW),
             peer_body_window: 0,
             own_body_window: Limits::of_a_body(limits.window),

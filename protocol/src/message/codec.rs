@@ -76,7 +76,7 @@ impl Message {
                 Request::List(Some(name))
                 | Request::Stat(name)
                 | Request::Remove(name)
-                | Request::Mkdir(name),
+                | Request::Mkdir { name, .. },
             ) => len(name),
             Self::Request(Request::Put(Put { to, .. })) => {
                 to.path.as_ref().map_or(0, len) + len(&to.leaf)
@@ -136,9 +136,13 @@ fn write_request(w: &mut Writer<'_>, request: &Request) {
             w.u8(REMOVE);
             w.prefixed(name.as_bytes());
         }
-        Request::Mkdir(name) => {
+        Request::Mkdir { name, mode } => {
             w.u8(MKDIR);
             w.prefixed(name.as_bytes());
+            w.u8(u8::from(mode.is_some()));
+            if let Some(mode) = mode {
+                w.varint(u64::from(mode.bits()));
+            }
         }
         Request::Invite(Invite { grant, via, seconds }) => {
             w.u8(INVITE);
@@ -212,7 +216,11 @@ fn read_request(kind: u8, r: &mut Reader<'_>) -> Result<Request, Malformed> {
         EXIT => Request::Exit { force: read_flag(r)? },
         STAT => Request::Stat(read_name(r)?),
         REMOVE => Request::Remove(read_name(r)?),
-        MKDIR => Request::Mkdir(read_name(r)?),
+        MKDIR => {
+            let name = read_name(r)?;
+            let mode = if read_flag(r)? { Some(read_mode(r)?) } else { None };
+            Request::Mkdir { name, mode }
+        }
         INVITE => Request::Invite(Invite {
             grant: read_text(r, MAX_INVITE_TEXT)?.into(),
             via: read_text(r, MAX_INVITE_TEXT)?.into(),
@@ -343,7 +351,7 @@ fn read_meta(r: &mut Reader<'_>) -> Result<Meta, Malformed> {
     Ok(Meta { len, mode, modified, identity: Identity(r.array()?) })
 }
 
-fn read_mode(r: &mut Reader<'_>) -> Result<Mode, Malformed> {
+pub(super) fn read_mode(r: &mut Reader<'_>) -> Result<Mode, Malformed> {
     let bits = u32::try_from(r.varint()?).map_err(|_| Malformed)?;
     if bits > 0o777 { Err(Malformed) } else { Ok(Mode::from_bits(bits)) }
 }

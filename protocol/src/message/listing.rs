@@ -3,21 +3,28 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{FileTime, MAX_BODY, codec};
+use super::{FileTime, MAX_BODY, Mode, codec};
 use crate::{
     MAX_COMPONENT, Name,
     wire::cursor::{Malformed, Reader, Writer},
 };
+
+/// Added to the number of the kind of a symbolic link.
+const LINK: u8 = 0x10;
 
 /// What stands in a directory.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Entry {
     /// Its name: one component.
     pub name: Name,
-    /// What it is.
+    /// What it is, or what it leads to if it is a symbolic link.
     pub kind: EntryKind,
+    /// Whether it is a symbolic link; one that leads nowhere in what is shared is of the kind [`EntryKind::Other`].
+    pub is_link: bool,
     /// Its size in bytes; 0 if it is not a file.
     pub len: u64,
+    /// Its permission bits.
+    pub mode: Mode,
     /// When it was modified last.
     pub modified: FileTime,
 }
@@ -29,7 +36,7 @@ pub enum EntryKind {
     File,
     /// A directory.
     Directory,
-    /// A symbolic link, fifo, socket or device.
+    /// A fifo, socket or device.
     Other,
 }
 
@@ -74,8 +81,9 @@ impl Entry {
         let start = out.len();
         out.resize(start + Self::MAX_LEN, 0);
         let mut w = Writer::new(out.get_mut(start..).unwrap_or_default());
-        w.u8(self.kind.number());
+        w.u8(self.kind.number() | if self.is_link { LINK } else { 0 });
         w.varint(self.len);
+        w.varint(u64::from(self.mode.bits()));
         codec::write_time(&mut w, self.modified);
         w.prefixed(self.name.as_bytes());
         let len = w.finish().unwrap_or_default();
@@ -99,14 +107,17 @@ impl Entry {
 }
 
 fn read_entry(r: &mut Reader<'_>) -> Result<Entry, Malformed> {
-    let kind = EntryKind::from_number(r.u8()?)?;
+    let number = r.u8()?;
+    let kind = EntryKind::from_number(number & !LINK)?;
+    let is_link = number & LINK != 0;
     let len = r.varint()?;
+    let mode = codec::read_mode(r)?;
     let modified = codec::read_time(r)?;
     let name = Name::parse(r.prefixed(MAX_COMPONENT)?).map_err(|_| Malformed)?;
     if name.components().count() != 1 || len > MAX_BODY {
         return Err(Malformed);
     }
-    Ok(Entry { name, kind, len, modified })
+    Ok(Entry { name, kind, is_link, len, mode, modified })
 }
 
 #[cfg(test)]
@@ -117,14 +128,32 @@ mod tests {
     fn entry() -> impl Strategy<Value = Entry> {
         let kind =
             prop::sample::select(&[EntryKind::File, EntryKind::Directory, EntryKind::Other][..]);
-        ("[a-zé ]{1,80}", kind, 0..=MAX_BODY, any::<i64>(), any::<u32>()).prop_map(
-            |(name, kind, len, secs, nanos)| Entry {
+        let time = (any::<i64>(), any::<u32>());
+        ("[a-zé ]{1,80}", kind, any::<bool>(), 0..=MAX_BODY, any::<u32>(), time).prop_map(
+            |(name, kind, is_link, len, mode, (secs, nanos))| Entry {
                 name: Name::parse(name.as_bytes()).unwrap(),
                 kind,
+                is_link,
                 len,
+                mode: Mode::from_bits(mode),
                 modified: FileTime::new(secs, nanos),
             },
         )
+    }
+
+    /// `docs/hostile-input.md`, rows 42 and 46.
+    #[test]
+    fn names_that_lead_anywhere_else_are_malformed() {
+        let listing = |name: &[u8]| {
+            let mut bytes = Vec::new();
+            bytes.extend_from_slice(&[0, 0, 0, 0, 0, name.len() as u8]);
+            bytes.extend_from_slice(name);
+            Entry::decode_all(&bytes).collect::<Result<Vec<_>, _>>().map(|all| all.len())
+        };
+        assert_eq!(listing(b"fine"), Ok(1));
+        for name in [&b".."[..], b".", b"", b"/a", b"a/b", b"a/", b"a\0b", b".gannet-x"] {
+            assert_eq!(listing(name), Err(BadListing), "{name:?}");
+        }
     }
 
     proptest! {

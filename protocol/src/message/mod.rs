@@ -54,7 +54,12 @@ pub enum Request {
     /// Remove this file, symbolic link or empty directory: answered by [`Reply::Done`].
     Remove(Name),
     /// Make this directory, in one that is there: answered by [`Reply::Done`].
-    Mkdir(Name),
+    Mkdir {
+        /// Its name.
+        name: Name,
+        /// Its permission bits, to which the server adds those with which its owner can use it; as usual there if none are told.
+        mode: Option<Mode>,
+    },
     /// Make a ticket: answered by [`Reply::Ticket`].
     Invite(Invite),
     /// Let me in, as whoever gave me a ticket asked for: answered by [`Reply::Done`].

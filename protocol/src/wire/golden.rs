@@ -236,7 +236,8 @@ const fn message_name(message: &Message) -> &'static str {
         Message::Request(Request::Exit { .. }) => "message-exit",
         Message::Request(Request::Stat(_)) => "message-stat",
         Message::Request(Request::Remove(_)) => "message-remove",
-        Message::Request(Request::Mkdir(_)) => "message-mkdir",
+        Message::Request(Request::Mkdir { mode: None, .. }) => "message-mkdir",
+        Message::Request(Request::Mkdir { .. }) => "message-mkdir-private",
         Message::Reply(Reply::Stat(_)) => "message-stated",
         Message::Request(Request::Invite(_)) => "message-invite",
         Message::Request(Request::Join { .. }) => "message-join",
@@ -257,7 +258,7 @@ const fn message_name(message: &Message) -> &'static str {
     }
 }
 
-fn messages() -> [Message; 28] {
+fn messages() -> [Message; 29] {
     let identity = Identity(*b"which state of i");
     let modified = FileTime::new(1_700_000_000, 250_000_000);
     let meta = |len| Meta { len, mode: Mode::from_bits(0o644), modified, identity };
@@ -291,7 +292,8 @@ fn messages() -> [Message; 28] {
         Message::Request(Request::Exit { force: true }),
         Message::Request(Request::Stat(name(b"a/b"))),
         Message::Request(Request::Remove(name(b"a/b"))),
-        Message::Request(Request::Mkdir(name(b"a/b"))),
+        Message::Request(Request::Mkdir { name: name(b"a/b"), mode: None }),
+        Message::Request(Request::Mkdir { name: name(b"a/b"), mode: Some(Mode::from_bits(0o700)) }),
         Message::Reply(Reply::Stat(Stat {
             kind: EntryKind::File,
             len: 11,
@@ -386,16 +388,19 @@ fn messages_are_as_documented() {
 
 #[test]
 fn a_listing_is_as_documented() {
-    let entry = |path: &[u8], kind, len, secs| Entry {
+    let entry = |path: &[u8], kind, is_link, len, mode, secs| Entry {
         name: name(path),
         kind,
+        is_link,
         len,
+        mode: Mode::from_bits(mode),
         modified: FileTime::new(secs, 0),
     };
     let entries = [
-        entry(b"notes.txt", EntryKind::File, 11, 1_700_000_000),
-        entry(b"inbox", EntryKind::Directory, 0, 1),
-        entry(b"pipe", EntryKind::Other, 0, -1),
+        entry(b"notes.txt", EntryKind::File, false, 11, 0o644, 1_700_000_000),
+        entry(b"inbox", EntryKind::Directory, false, 0, 0o755, 1),
+        entry(b"pipe", EntryKind::Other, false, 0, 0o600, -1),
+        entry(b"latest", EntryKind::File, true, 11, 0o644, 1_700_000_000),
     ];
     let mut bytes = vec![];
     entries.iter().for_each(|entry| entry.encode(&mut bytes));

@@ -229,7 +229,7 @@ impl Host {
             Job::Rename(from, to) => Request::Rename { from: from.clone(), to: to.clone() },
             Job::Stat(name) => Request::Stat(name.clone()),
             Job::Remove(name) => Request::Remove(name.clone()),
-            Job::MakeDirectory(name) => Request::Mkdir(name.clone()),
+            Job::MakeDirectory(name) => Request::Mkdir { name: name.clone(), mode: None },
             Job::Exit => Request::Exit { force: false },
             Job::Put(to, content, fault) => {
                 let state = self.put_state.unwrap_or(self.states + id.0 as u64);

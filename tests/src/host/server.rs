@@ -67,7 +67,7 @@ impl Host {
                 self.log(exchange, Asked::Remove(name), result);
                 self.answer(exchange, result.map(|()| Reply::Done));
             }
-            Request::Mkdir(name) => {
+            Request::Mkdir { name, .. } => {
                 let result = self.files.make_directory_once(&name);
                 self.log(exchange, Asked::MakeDirectory(name), result);
                 self.answer(exchange, result.map(|()| Reply::Done));

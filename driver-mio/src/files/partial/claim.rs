@@ -24,7 +24,7 @@ use crate::{
     journal::{Header, Journal},
     sys::files::{
         allocated, bytes_of, create_own, file_number, is_our_own, metadata, named_number, open_own,
-        remove_file, same_file, set_len, sync_directory, try_lock,
+        own_metadata_in, path_of, remove_file, same_file, set_len, sync_directory, try_lock,
     },
 };
 
@@ -39,6 +39,8 @@ pub(crate) struct Claim {
     file: Arc<File>,
     owner: Owner,
     name: Name,
+    /// Whether it was made by this, with no journal beside it.
+    is_new: bool,
     /// What counts of its journal.
     found: Option<(File, Journal)>,
     /// Whether the sender has to be told what groups hash to, even if they are of the same state of the source.
@@ -76,7 +78,8 @@ impl Claim {
         let Some((file, is_new)) = locked else { return Ok(None) };
         let found = if is_new { None } else { find(&dir, &stem, &owner, &name, &file) };
         let aside = Aside { dir, stem, target, journal: None, published: false };
-        let mut claim = Self { aside, file: Arc::new(file), owner, name, found, is_offered: false };
+        let mut claim =
+            Self { aside, file: Arc::new(file), owner, name, is_new, found, is_offered: false };
         claim.cut_journal().map_err(|error| status_of_name(&error))?;
         Ok(Some(claim))
     }
@@ -98,7 +101,17 @@ impl Claim {
             return Ok(());
         }
         self.found = None;
-        forget_journal(&self.aside.dir, &self.aside.stem)
+        self.forget_journal()
+    }
+
+    /// # Errors
+    /// As [`forget_journal`].
+    fn forget_journal(&mut self) -> io::Result<()> {
+        if !self.is_new {
+            forget_journal(&self.aside.dir, &self.aside.stem)?;
+        }
+        self.aside.journal = None;
+        Ok(())
     }
 
     /// Forgets what it holds.
@@ -155,8 +168,7 @@ impl Claim {
 
     fn start_anew(&mut self, meta: &Meta, keeps_content: bool) -> io::Result<()> {
         // In this order: nothing is ever said of bytes that are gone.
-        forget_journal(&self.aside.dir, &self.aside.stem)?;
-        self.aside.journal = None;
+        self.forget_journal()?;
         match meta.len {
             BodyLen::Known(len) if keeps_content && metadata(&self.file)?.len() <= len => {}
             BodyLen::Known(len) if keeps_content => set_len(&self.file, len)?,
@@ -184,7 +196,13 @@ impl Claim {
 /// # Errors
 /// The system's: what says something of bytes that will be gone must not stay.
 fn forget_journal(dir: &Dir, stem: &Stem) -> io::Result<()> {
-    match remove_file(dir, stem.journal().as_ref()) {
+    let journal = stem.journal();
+    // To look costs less than to remove what is not there, for which a file system locks the directory.
+    match own_metadata_in(dir, path_of(bytes_of(&journal))) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        _ => {}
+    }
+    match remove_file(dir, journal.as_ref()) {
         Ok(()) => sync_directory(dir),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),

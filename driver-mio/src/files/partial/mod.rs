@@ -43,6 +43,10 @@ pub(crate) use left::{Sweep, look_through};
 pub(crate) use name::{Keeper, Owner};
 pub(crate) use publish::{Durability, Whole, publish};
 
+/// What is no longer than this is here with the next packets: a full disk shows when it is written, and to look for room takes as
+/// long as that.
+const SOON_WRITTEN: u64 = 64 * 1024;
+
 /// A file aside of its target, which takes the target's name when it is whole; locked, so that nobody else writes to it.
 ///
 /// Dropped without being published it is removed, unless its journal tells of anything in it.
@@ -165,6 +169,9 @@ impl Partial {
     /// Sees that there is room for what is not there yet. What is long may have holes: for that, later.
     fn make_room(&mut self, len: BodyLen) -> Result<(), Status> {
         let BodyLen::Known(bytes) = len else { return Ok(()) };
+        if bytes <= SOON_WRITTEN {
+            return Ok(());
+        }
         let kept = self.kept.len() as u64;
         let missing = bytes.saturating_sub(kept.saturating_mul(len.group_len()));
         let room = Room { file: Arc::clone(&self.file), len: bytes, missing };

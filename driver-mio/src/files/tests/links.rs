@@ -67,9 +67,9 @@ fn links_that_stay_inside_are_followed_and_others_refused_in_every_verb() {
         assert_eq!(world.root.stat(&name(out)), Err(Status::Denied), "{out}");
         assert_eq!(world.root.remove(&name(out)), Err(Status::Denied), "{out}");
     }
-    assert_eq!(world.root.make_directory(&name("outdir/new")), Err(Status::Denied));
+    assert_eq!(world.root.make_directory(&name("outdir/new"), None), Err(Status::Denied));
     // A link that stays inside is a name like another, and what it leads to stays.
-    assert_eq!(world.root.make_directory(&name("dangling")), Err(Status::Exists));
+    assert_eq!(world.root.make_directory(&name("dangling"), None), Err(Status::Exists));
     symlink("a", at("removed")).unwrap();
     for link in ["removed", "dangling"] {
         assert_eq!(world.root.remove(&name(link)), Ok(()));
@@ -145,7 +145,7 @@ fn a_component_that_becomes_a_link_does_not_lead_out() {
         let done = match round % 6 {
             0 => world.put("spot/new", "x"),
             1 => world.rename("spot/new", &format!("spot/new{round}")),
-            2 => world.root.make_directory(&name(&format!("spot/dir{round}"))),
+            2 => world.root.make_directory(&name(&format!("spot/dir{round}")), None),
             3 => world.root.remove(&name(&format!("spot/dir{}", round - 1))),
             4 => world.root.stat(&name("spot/secret")).map(|stat| {
                 assert_eq!((stat.kind, stat.len), (EntryKind::File, 6));

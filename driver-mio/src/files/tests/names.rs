@@ -58,7 +58,7 @@ fn what_holds_something_stays_and_the_rest_is_removed() {
 #[test]
 fn a_directory_is_made_where_one_is_and_once() {
     let world = World::new();
-    let make = |path| world.root.make_directory(&name(path));
+    let make = |path| world.root.make_directory(&name(path), None);
     fs::write(world.inside.join("file"), "x").unwrap();
     assert_eq!(make("a"), Ok(()));
     assert_eq!(make("a/b"), Ok(()));

@@ -69,6 +69,11 @@ pub(crate) fn is_our_own(metadata: &Metadata) -> bool {
     metadata.is_file() && metadata.uid() == own && metadata.nlink() == 1
 }
 
+/// Whether its owner lacks permission to put files into a directory and find them there.
+pub(crate) fn is_unusable(directory: &File) -> bool {
+    metadata(directory).is_ok_and(|metadata| metadata.mode() & 0o700 != 0o700)
+}
+
 /// Bytes that a file takes on the disk.
 pub(crate) fn allocated(file: &File) -> u64 {
     // POSIX's unit of `st_blocks`.

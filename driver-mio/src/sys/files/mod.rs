@@ -18,13 +18,13 @@ use rustix::io::Errno;
 
 pub(crate) use looking::{
     Entries, allocated, changed, directory_number, entries, entries_in, file_number, is_our_own,
-    metadata, metadata_at, metadata_in, metadata_of_entry, mode_in, mode_of, modified, modified_in,
-    named_number, own_metadata_in,
+    is_unusable, metadata, metadata_at, metadata_in, metadata_of_entry, mode_in, mode_of, modified,
+    modified_in, named_number, own_metadata_in,
 };
 pub(crate) use names::{make_directory, remove_directory, remove_file, rename, rename_to_free};
 pub(crate) use opening::{
-    create_own, open_at, open_directory, open_entry, open_in, open_own, open_root, same_directory,
-    same_file, try_lock,
+    create_own, open_at, open_directory, open_entry, open_in, open_own, open_root,
+    opened_directory, same_directory, same_file, try_lock,
 };
 pub(crate) use reading::{hole_from, read_exact_at};
 pub(crate) use syncing::{sync_all, sync_data, sync_directory, syncers};

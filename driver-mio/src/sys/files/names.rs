@@ -2,7 +2,8 @@
 
 use std::{io, os::fd::AsFd, path::Path};
 
-use cap_std::fs::Dir;
+use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _};
+use gannet_protocol::Mode;
 use rustix::fs::{AtFlags, OFlags};
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 use rustix::io::Errno;
@@ -17,9 +18,13 @@ pub(crate) fn remove_directory(dir: &Dir, name: &Path) -> io::Result<()> {
     watched!(Remove { dir, name }, dir.remove_dir(name))
 }
 
-/// Makes a directory.
-pub(crate) fn make_directory(dir: &Dir, name: &Path) -> io::Result<()> {
-    watched!(Create { dir, name }, dir.create_dir(name))
+/// Makes a directory, with permission bits that its owner can use it by, and others if they are given; the umask takes its own away.
+pub(crate) fn make_directory(dir: &Dir, name: &Path, mode: Option<Mode>) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    if let Some(mode) = mode {
+        builder.mode(mode.bits() | 0o700);
+    }
+    watched!(Create { dir, name }, dir.create_dir_with(name, &builder))
 }
 
 /// Renames within a held directory, whatever stood there.

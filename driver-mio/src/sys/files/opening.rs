@@ -68,6 +68,13 @@ fn own() -> OpenOptions {
     options
 }
 
+/// Opens a held directory itself, to change what it says of itself.
+pub(crate) fn opened_directory(dir: &Dir) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let open = || rustix::fs::openat(dir, ".", flags, rustix::fs::Mode::empty());
+    watched!(Open { path: Path::new(".") }, open().map(File::from).map_err(io::Error::from))
+}
+
 /// Locks a file until it is closed; fails at once if someone else has it locked.
 pub(crate) fn try_lock(file: &File) -> io::Result<()> {
     watched!(Lock { file }, file.try_lock().map_err(io::Error::from))

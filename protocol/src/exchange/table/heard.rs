@@ -248,6 +248,7 @@ impl Exchanges {
             ids.into_iter().flatten().for_each(|id| outbox.bodies.remove(id));
             outbox.events.push_back(Event::Finished(self.id(number)));
             self.progress.on_finished();
+            self.recv_exchanges.widen();
             self.release_number();
         }
     }

@@ -79,7 +79,8 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
         any::<[u8; 32]>().prop_map(|proof| Request::Join { proof }),
         name().prop_map(Request::Stat),
         name().prop_map(Request::Remove),
-        name().prop_map(Request::Mkdir),
+        (name(), prop::option::of(any::<u32>()))
+            .prop_map(|(name, mode)| Request::Mkdir { name, mode: mode.map(Mode::from_bits) }),
     ];
     let reply = prop_oneof![
         meta().prop_map(Reply::Meta),
