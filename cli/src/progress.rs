@@ -19,6 +19,8 @@ use crate::{
     transfer::Seen,
 };
 
+/// Silence of a server that is told while something is to come: longer than it takes to repair what was lost.
+const TOLD_SILENCE: Duration = Duration::from_secs(3);
 /// Columns that the name of what is moved may take.
 const NAME_COLUMNS: usize = 24;
 /// Redraws a second: smooth to look at, and nothing beside a transfer's work.
@@ -168,6 +170,8 @@ pub(crate) struct SoFar {
     /// Bytes that travelled: neither there before nor of holes.
     travelled: u64,
     left: Left,
+    /// Time since the server was last heard.
+    silence: Duration,
 }
 
 /// What is left to do once all bytes are there.
@@ -184,7 +188,7 @@ struct Left {
 impl SoFar {
     /// Of files that are done: so many bytes of all, of which some travelled.
     pub(crate) fn after(done: u64, travelled: u64) -> Self {
-        Self { done, total: Some(done), travelled, left: Left::default() }
+        Self { done, total: Some(done), travelled, ..Self::default() }
     }
 
     /// Of one that runs.
@@ -203,6 +207,11 @@ impl SoFar {
     /// All of them together have so many bytes.
     pub(crate) fn expect_in_all(&mut self, bytes: u64) {
         self.total = Some(bytes.max(self.done));
+    }
+
+    /// The server was last heard so long ago.
+    pub(crate) fn heard_before(&mut self, silence: Duration) {
+        self.silence = silence;
     }
 
     /// Adds a transfer that runs.
@@ -236,6 +245,9 @@ impl SoFar {
                 return format!("{text}  syncing at the server");
             }
             _ => {}
+        }
+        if self.silence >= TOLD_SILENCE {
+            return format!("{text}  waiting for the server, {} s", self.silence.as_secs());
         }
         text = format!("{text}  {}", format_rate(rate.saturating_mul(8)));
         let left = total.map(|total| total.saturating_sub(done)).filter(|_| rate > 0);
@@ -319,6 +331,16 @@ mod tests {
         assert_eq!(shown, "40.0 MB of 50.0 MB  80.0 Mbit/s  1 s left");
         let shown = figures(0, Some(1_000_000_000), 1_000_000);
         assert_eq!(shown, "0 B of 1.00 GB  8.00 Mbit/s  16m40s left");
+    }
+
+    #[test]
+    fn a_silent_server_is_told_instead_of_a_rate() {
+        let mut so_far = SoFar::after(5_000_000, 0);
+        so_far.expect_more();
+        so_far.heard_before(Duration::from_millis(2999));
+        assert_eq!(so_far.figures(1_000_000), "5.00 MB  8.00 Mbit/s");
+        so_far.heard_before(Duration::from_millis(12_999));
+        assert_eq!(so_far.figures(1_000_000), "5.00 MB  waiting for the server, 12 s");
     }
 
     #[test]

@@ -262,6 +262,7 @@ impl<'a> Running<'a> {
         if let (Some(bytes), false) = (seen.bytes, seen.more) {
             so_far.expect_in_all(bytes);
         }
+        so_far.heard_before(self.session.client().silence());
         let files = Files { done: self.total.files, failed: self.failures, seen };
         self.bar.count(&files);
         self.bar.update(&so_far);

@@ -106,6 +106,25 @@ fn a_server_outlives_clients_that_vanish_and_rubbish() {
     assert!(server.runs());
 }
 
+/// Long before it counts as lost.
+#[test]
+fn a_server_that_is_silent_is_told_while_it_is() {
+    let (server, here) = (Server::start(), Here::new());
+    let content = bytes(400_000, 1);
+    server.write("slow", &content);
+    let slow = Slow::to(&server);
+    let mut running = here.terminal(["get", &slow.target(), "slow"]);
+    running.expect("kB of 400 kB");
+    slow.handle().set_blackout(true);
+    running.expect("waiting for the server, 3 s");
+    slow.handle().set_blackout(false);
+    running.expect("got slow");
+    let (status, shown) = running.ends();
+    assert_eq!(status, Some(0), "{shown}");
+    assert!(!shown.contains("lost the connection"), "{shown}");
+    assert!(here.read("slow") == content);
+}
+
 #[test]
 fn a_transfer_survives_a_blackout_and_a_change_of_port() {
     let (server, here) = (Server::start(), Here::new());

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     net::SocketAddr,
-    sync::{Arc, OnceLock, mpsc::Sender},
+    sync::{Arc, mpsc::Sender},
     time::Duration,
 };
 
@@ -12,7 +12,7 @@ use mio::Waker;
 
 use crate::event_loop;
 
-use super::{Lost, job::Number, task::Task};
+use super::{Lost, fate::Fate, job::Number, task::Task};
 
 /// What a program wants of its connection.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub(super) struct Line {
     commands: Sender<Command>,
     waker: Arc<Waker>,
     remote: SocketAddr,
-    fate: Arc<OnceLock<Lost>>,
+    fate: Arc<Fate>,
 }
 
 impl Line {
@@ -45,7 +45,7 @@ impl Line {
         commands: Sender<Command>,
         waker: Arc<Waker>,
         remote: SocketAddr,
-        fate: Arc<OnceLock<Lost>>,
+        fate: Arc<Fate>,
     ) -> Self {
         Self { commands, waker, remote, fate }
     }
@@ -63,7 +63,12 @@ impl Line {
 
     /// Why the connection was lost, if it was.
     pub(super) fn fate(&self) -> Option<Lost> {
-        self.fate.get().copied()
+        self.fate.lost()
+    }
+
+    /// Time since the server was last heard.
+    pub(super) fn silence(&self) -> Duration {
+        self.fate.silence()
     }
 
     /// Why a job without a result has none: the connection was lost, or we closed it.

@@ -4,7 +4,7 @@ use std::{
     io,
     net::{SocketAddr, ToSocketAddrs},
     sync::{
-        Arc, OnceLock,
+        Arc,
         mpsc::{RecvTimeoutError, channel},
     },
     thread,
@@ -20,7 +20,7 @@ use crate::{
     socket::Socket,
 };
 
-use super::{ClientOptions, ConnectError, command::Line, phase::Phase, worker::Worker};
+use super::{ClientOptions, ConnectError, command::Line, fate::Fate, phase::Phase, worker::Worker};
 
 /// Time that an address gets before the next one is tried.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -131,7 +131,7 @@ fn attempt(
         }
     };
     let (commands, orders) = channel();
-    let fate = Arc::new(OnceLock::new());
+    let fate = Arc::new(Fate::new());
     let own = match &options.security {
         ClientSecurity::Plain => None,
         ClientSecurity::Sealed { key, .. } => Some(&**key),

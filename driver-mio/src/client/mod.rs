@@ -3,6 +3,7 @@
 mod command;
 mod connect;
 mod failure;
+mod fate;
 mod job;
 mod jobs;
 mod local;
@@ -328,6 +329,12 @@ impl Client {
     #[must_use]
     pub fn lost(&self) -> Option<Lost> {
         self.line.fate()
+    }
+
+    /// Time since the server was last heard. While something is moved it is heard all the time; while nothing is, every few seconds.
+    #[must_use]
+    pub fn silence(&self) -> Duration {
+        self.line.silence()
     }
 
     /// Figures of the connection, while it lives.

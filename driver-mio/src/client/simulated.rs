@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::{
-        Arc, OnceLock,
+        Arc,
         mpsc::{Receiver, Sender, TryRecvError, channel},
     },
     time::Duration,
@@ -17,6 +17,7 @@ use gannet_protocol::{
 use super::{
     Failure, Lost, Transferred,
     command::Command,
+    fate::Fate,
     job::{Bell, Meter, Number, Report},
     phase::Phase,
     task::{Origin, Place, Task, Verb},
@@ -33,7 +34,7 @@ use crate::{
 pub struct Client {
     side: Side<Worker>,
     commands: Sender<Command>,
-    fate: Arc<OnceLock<Lost>>,
+    fate: Arc<Fate>,
     remote: SocketAddr,
     next: u64,
 }
@@ -42,7 +43,7 @@ pub struct Client {
 #[derive(Debug)]
 pub struct Told<T> {
     result: Receiver<Result<T, Failure>>,
-    fate: Arc<OnceLock<Lost>>,
+    fate: Arc<Fate>,
     remote: SocketAddr,
 }
 
@@ -60,7 +61,7 @@ impl<T> Told<T> {
                     refused: false,
                     silent: Duration::ZERO,
                 };
-                Some(Err(Failure::Lost(self.fate.get().copied().unwrap_or(lost))))
+                Some(Err(Failure::Lost(self.fate.lost().unwrap_or(lost))))
             }
         }
     }
@@ -72,7 +73,7 @@ impl Client {
     pub fn connect(now: Instant, remote: SocketAddr, mut config: Config, seed: [u8; 32]) -> Self {
         config.accept = false;
         let (commands, orders) = channel();
-        let fate = Arc::new(OnceLock::new());
+        let fate = Arc::new(Fate::new());
         let worker = Worker::new(remote, Keeper::new(None), orders, Arc::clone(&fate));
         let until = now + config.connect_timeout;
         let mut side = Side::new(config, seed, worker);

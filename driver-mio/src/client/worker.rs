@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc, OnceLock,
+        Arc,
         mpsc::{Receiver, Sender, TryRecvError},
     },
 };
@@ -24,6 +24,7 @@ use super::{
     Failure, Lost,
     command::Command,
     connect::Peer,
+    fate::Fate,
     job::Number,
     jobs::Jobs,
     local::Local,
@@ -51,7 +52,7 @@ pub(super) struct Worker {
     jobs: Jobs,
     refusals: Refusals,
     heard: Heard,
-    fate: Arc<OnceLock<Lost>>,
+    fate: Arc<Fate>,
     /// Whom to tell when the server is heard first.
     confirming: Vec<Sender<()>>,
     metering: Metering,
@@ -76,7 +77,7 @@ impl Worker {
         remote: SocketAddr,
         keeper: Keeper,
         commands: Receiver<Command>,
-        fate: Arc<OnceLock<Lost>>,
+        fate: Arc<Fate>,
     ) -> Self {
         Self {
             remote,
@@ -346,7 +347,7 @@ impl Worker {
         let lost = Lost { remote: self.remote, reason, refused, silent };
         if self.phase == Phase::Open {
             // What a job tells has to be told by the client, too.
-            let _ = self.fate.set(lost);
+            self.fate.lose(lost);
         }
         for task in self.jobs.drain() {
             task.fail(Failure::Lost(lost));
@@ -474,6 +475,7 @@ impl Role for Worker {
             && stats.packets_received != self.heard.packets
         {
             self.heard = Heard { packets: stats.packets_received, last: now };
+            self.fate.hear();
             self.jobs.unblock();
         }
         self.take_commands(hub, now);
