@@ -23,6 +23,7 @@ use crate::{
 use stall::Progress;
 
 pub(crate) use outbox::Outbox;
+pub(crate) use sending::NextChunk;
 
 /// Exchanges that a peer may have open at once. Each holds about a KiB; a thousand small files still fill a long
 /// path, since the limit rises as they end.
