@@ -12,8 +12,8 @@ use gannet_protocol::{
 
 use super::status::{status_of, status_of_name};
 use crate::sys::files::{
-    allocated_of, changed, file_number, hole_from, metadata, metadata_at, mode_of, modified,
-    open_at, read_exact_at, time_of_now,
+    changed, file_number, hole_from, metadata, metadata_at, mode_of, modified, open_at,
+    read_exact_at, time_of_now,
 };
 
 /// Most holes of a file that are looked at, whole blocks or not: some ten milliseconds. What lies beyond is read.
@@ -59,9 +59,7 @@ impl SourceFile {
             modified: modified(&metadata),
             identity: identity_of(&metadata),
         };
-        // To find that there are none takes some file systems a look at every page, before the first byte is sent.
-        let is_full = allocated_of(&metadata) >= len;
-        let holes = if is_full { Vec::new() } else { find_holes(&file, len) }.into();
+        let holes = find_holes(&file, len).into();
         Ok(Self { file, meta, len, changed: changed(&metadata).secs(), holes })
     }
 

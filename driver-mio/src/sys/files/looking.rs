@@ -71,13 +71,8 @@ pub(crate) fn is_our_own(metadata: &Metadata) -> bool {
 
 /// Bytes that a file takes on the disk.
 pub(crate) fn allocated(file: &File) -> u64 {
-    metadata(file).map_or(0, |metadata| allocated_of(&metadata))
-}
-
-/// The same of one that was looked at.
-pub(crate) fn allocated_of(metadata: &Metadata) -> u64 {
     // POSIX's unit of `st_blocks`.
-    metadata.blocks().saturating_mul(512)
+    metadata(file).map_or(0, |metadata| metadata.blocks().saturating_mul(512))
 }
 
 /// Device and inode of what has this name itself, be it a symbolic link.

@@ -17,9 +17,9 @@ use gannet_protocol::Status;
 use rustix::io::Errno;
 
 pub(crate) use looking::{
-    Entries, allocated, allocated_of, changed, directory_number, entries, entries_in, file_number,
-    is_our_own, metadata, metadata_at, metadata_in, metadata_of_entry, mode_in, mode_of, modified,
-    modified_in, named_number, own_metadata_in,
+    Entries, allocated, changed, directory_number, entries, entries_in, file_number, is_our_own,
+    metadata, metadata_at, metadata_in, metadata_of_entry, mode_in, mode_of, modified, modified_in,
+    named_number, own_metadata_in,
 };
 pub(crate) use names::{make_directory, remove_directory, remove_file, rename, rename_to_free};
 pub(crate) use opening::{
