@@ -93,6 +93,18 @@ pub trait Source {
     /// # Errors
     /// [`Unread`] if the bytes are not there yet or never will be.
     fn read(&mut self, body: BodyId, offset: u64, buf: &mut [u8]) -> Result<(), Unread>;
+
+    /// Hands the `len` bytes at `offset` of `body` to `take` where they are, if they stand in memory side by side; gives what `take`
+    /// gives. A packet is sealed from there without a copy. Where it gives nothing, [`Self::read`] is asked for the same bytes.
+    fn lend<R>(
+        &mut self,
+        _body: BodyId,
+        _offset: u64,
+        _len: usize,
+        _take: impl FnOnce(&[u8]) -> R,
+    ) -> Option<R> {
+        None
+    }
 }
 
 impl BodyId {

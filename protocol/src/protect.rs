@@ -14,6 +14,24 @@ pub trait Protect {
     /// Says why `packet` is not protected: it must not be sent.
     fn seal(&mut self, number: u64, header_len: usize, packet: &mut [u8]) -> Result<(), SealError>;
 
+    /// As [`Self::seal`], with `rest` as the last bytes before the tag, where `packet` has room for it.
+    ///
+    /// # Errors
+    /// As [`Self::seal`].
+    fn seal_with(
+        &mut self,
+        number: u64,
+        header_len: usize,
+        packet: &mut [u8],
+        rest: &[u8],
+    ) -> Result<(), SealError> {
+        let end = packet.len().checked_sub(self.tag_len()).ok_or(SealError::TooShort)?;
+        let start = end.checked_sub(rest.len()).filter(|start| *start >= header_len);
+        let place = start.and_then(|start| packet.get_mut(start..end));
+        place.ok_or(SealError::TooShort)?.copy_from_slice(rest);
+        self.seal(number, header_len, packet)
+    }
+
     /// Opens `packet` in place and gives what stands between header and tag. A packet may come twice: to see that is
     /// the caller's matter.
     ///

@@ -5,8 +5,8 @@ use core::ops::Range;
 
 /// A set of values as half-open ranges: sorted, disjoint and with a gap between any two.
 ///
-/// Inserting at or after the last range and taking the first cost O(1), lookups O(log n), all else
-/// at most a move of n ranges. An emptied set keeps its memory, so a set in a steady state does not
+/// Inserting and looking up at or after the start of the last range and taking the first cost O(1), lookups elsewhere O(log n),
+/// all else at most a move of n ranges. An emptied set keeps its memory, so a set in a steady state does not
 /// allocate. The set itself has no limit: its owner bounds [`RangeSet::len`], for instance with
 /// [`RangeSet::drop_lowest`]. A range whose end is not after its start is empty and holds nothing;
 /// `u64::MAX` itself cannot be a member.
@@ -101,15 +101,27 @@ impl RangeSet {
 
     /// Whether `value` is in.
     pub(crate) fn contains(&self, value: u64) -> bool {
-        let at = self.ranges.partition_point(|held| held.end <= value);
-        self.ranges.get(at).is_some_and(|held| held.contains(&value))
+        match self.ranges.back() {
+            Some(last) if value < last.start => {
+                let at = self.ranges.partition_point(|held| held.end <= value);
+                self.ranges.get(at).is_some_and(|held| held.contains(&value))
+            }
+            Some(last) => value < last.end,
+            None => false,
+        }
     }
 
     /// Whether every value of `range` is in: true for an empty one.
     pub(crate) fn covers(&self, range: &Range<u64>) -> bool {
-        let at = self.ranges.partition_point(|held| held.end <= range.start);
-        range.is_empty()
-            || self.ranges.get(at).is_some_and(|r| r.start <= range.start && range.end <= r.end)
+        let holds = |held: &Range<u64>| held.start <= range.start && range.end <= held.end;
+        match self.ranges.back() {
+            _ if range.is_empty() => true,
+            Some(last) if range.start < last.start => {
+                let at = self.ranges.partition_point(|held| held.end <= range.start);
+                self.ranges.get(at).is_some_and(holds)
+            }
+            last => last.is_some_and(holds),
+        }
     }
 
     /// Whether any value of `range` is in: false for an empty one.
@@ -196,9 +208,16 @@ impl RangeSet {
         if range.is_empty() {
             return (0, 0);
         }
-        let from = self.ranges.partition_point(|held| held.end <= range.start);
-        let to = self.ranges.partition_point(|held| held.start < range.end);
-        (from, to)
+        let len = self.ranges.len();
+        match self.ranges.back() {
+            Some(last) if range.start < last.start => {
+                let from = self.ranges.partition_point(|held| held.end <= range.start);
+                let to = self.ranges.partition_point(|held| held.start < range.end);
+                (from, to)
+            }
+            Some(last) if range.start < last.end => (len.saturating_sub(1), len),
+            _ => (len, len),
+        }
     }
 }
 

@@ -198,8 +198,9 @@ impl Recovery {
     /// Leaves the next number out if its time has come. `dice` gives numbers that the peer cannot guess.
     pub(crate) fn skip(&mut self, dice: impl FnMut() -> u64) {
         let next = self.next_number();
-        if let Some(last) = self.packets.back().copied()
+        if !self.packets.is_empty()
             && self.skips.skips(next, dice)
+            && let Some(last) = self.packets.back().copied()
         {
             self.packets.push_back(last.skipped());
         }

@@ -157,6 +157,25 @@ impl Protect for Sealed {
         })
     }
 
+    fn seal_with(
+        &mut self,
+        number: u64,
+        header_len: usize,
+        packet: &mut [u8],
+        rest: &[u8],
+    ) -> Result<(), SealError> {
+        let parts = packet.split_at_mut_checked(header_len);
+        let Some((header, protected)) = parts else { return Err(SealError::TooShort) };
+        if protected.len() < rest.len().saturating_add(TAG_LEN) {
+            return Err(SealError::TooShort);
+        }
+        let key = self.sender.key(number, self.limits)?;
+        key.seal_with(self.cipher.nonce(number), header, protected, rest).map_err(|_| {
+            protected.fill(0);
+            SealError::Cipher
+        })
+    }
+
     fn open<'p>(
         &mut self,
         number: u64,

@@ -31,6 +31,21 @@ impl Aead for Key {
             .map_err(|_| AeadFailed)
     }
 
+    fn seal_with(
+        &self,
+        nonce: [u8; NONCE_LEN],
+        aad: &[u8],
+        out: &mut [u8],
+        rest: &[u8],
+    ) -> Result<(), AeadFailed> {
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let start = out.len().checked_sub(rest.len() + TAG_LEN).ok_or(AeadFailed)?;
+        let (text, behind) = out.split_at_mut(start);
+        self.0
+            .seal_in_place_scatter(nonce, Aad::from(aad), text, rest, behind)
+            .map_err(|_| AeadFailed)
+    }
+
     fn open(
         &self,
         nonce: [u8; NONCE_LEN],

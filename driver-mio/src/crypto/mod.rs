@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::{digest, hmac, rand};
+use aws_lc_rs::{digest, hmac};
 use gannet_protocol::crypto::{Aead, Cipher, Crypto, HASH_LEN, KeyPair, NoRandom, Secret};
 
 mod aead;
@@ -17,7 +17,8 @@ pub struct AwsLc;
 
 impl Crypto for AwsLc {
     fn random(&self, out: &mut [u8]) -> Result<(), NoRandom> {
-        rand::fill(out).map_err(|_| NoRandom)
+        // The system's: AWS-LC's own generator first gathers tens of milliseconds' worth of jitter in every process.
+        getrandom::fill(out).map_err(|_| NoRandom)
     }
 
     fn has_aes(&self) -> bool {

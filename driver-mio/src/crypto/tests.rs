@@ -67,6 +67,22 @@ fn ciphers() -> impl Strategy<Value = Cipher> {
 
 proptest! {
     #[test]
+    fn what_is_sealed_from_elsewhere_is_the_same(
+        cipher in ciphers(), key: [u8; 32], nonce: [u8; NONCE_LEN], aad: [u8; 17],
+        text in prop::collection::vec(any::<u8>(), 0..2000), at in any::<prop::sample::Index>(),
+    ) {
+        let aead = AwsLc.aead(cipher, &Secret::take(&mut key.clone()));
+        let (mut sealed, mut tag) = (text.clone(), [0; TAG_LEN]);
+        aead.seal(nonce, &aad, &mut sealed, &mut tag).unwrap();
+        let (front, rest) = text.split_at(at.index(text.len() + 1));
+        let mut out = [front, &vec![0xaa; rest.len() + TAG_LEN]].concat();
+        prop_assert_eq!(aead.seal_with(nonce, &aad, &mut out, rest), Ok(()));
+        prop_assert_eq!(out, [&sealed[..], &tag].concat());
+        let mut short = vec![0; rest.len() + TAG_LEN - 1];
+        prop_assert_eq!(aead.seal_with(nonce, &aad, &mut short, rest), Err(AeadFailed));
+    }
+
+    #[test]
     fn what_was_sealed_opens_unless_a_bit_changed(
         cipher in ciphers(), key: [u8; 32], nonce: [u8; NONCE_LEN], aad: [u8; 17],
         text in prop::collection::vec(any::<u8>(), 0..2000), flip in any::<prop::sample::Index>(),

@@ -392,4 +392,15 @@ impl Source for Transfers {
             .or_else(|| self.streams.read(body, offset, buf))
             .unwrap_or(Err(Unread::Failed(Status::Cancelled)))
     }
+
+    fn lend<R>(
+        &mut self,
+        body: BodyId,
+        offset: u64,
+        len: usize,
+        take: impl FnOnce(&[u8]) -> R,
+    ) -> Option<R> {
+        self.is_stirred = true;
+        self.senders.lend(body, (offset, len), take, &mut self.out)
+    }
 }

@@ -90,6 +90,23 @@ impl Senders {
         Some(read)
     }
 
+    /// Hands bytes of a body to `take`, if they are in memory in one piece.
+    pub(super) fn lend<R>(
+        &mut self,
+        body: BodyId,
+        (offset, len): (u64, usize),
+        take: impl FnOnce(&[u8]) -> R,
+        out: &mut Outbox,
+    ) -> Option<R> {
+        let sending = self.sending.get_mut(&body)?;
+        self.now += 1;
+        let lent = sending.lend(offset, len, self.now, take);
+        if sending.may_need() {
+            self.pump(body, out);
+        }
+        lent
+    }
+
     pub(super) fn release(&mut self, body: BodyId, below: u64, out: &mut Outbox) {
         if let Some(sending) = self.sending.get_mut(&body) {
             sending.release(below);

@@ -166,6 +166,26 @@ impl Sending {
         Err(Unread::Pending)
     }
 
+    /// Hands bytes to `take`, if they are in memory in one piece.
+    pub(super) fn lend<R>(
+        &mut self,
+        offset: u64,
+        len: usize,
+        now: u64,
+        take: impl FnOnce(&[u8]) -> R,
+    ) -> Option<R> {
+        if self.failed.is_some() || self.known.undecided(offset).is_some() {
+            return None;
+        }
+        let (start, span) = self.spans.range_mut(..=offset).next_back()?;
+        let at = usize::try_from(offset - start).ok()?;
+        let bytes = span.buffer.as_ref()?.get(at..at.checked_add(len)?)?;
+        span.touched = now;
+        span.is_needed = false;
+        self.asked = self.asked.max(offset.saturating_add(len as u64).min(self.len));
+        Some(take(bytes))
+    }
+
     /// Copies out of memory; nothing if not all is there.
     fn copy(&mut self, mut offset: u64, mut buf: &mut [u8], now: u64) -> Option<()> {
         while !buf.is_empty() {

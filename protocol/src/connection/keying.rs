@@ -60,6 +60,19 @@ impl Protect for Protection {
         }
     }
 
+    fn seal_with(
+        &mut self,
+        number: u64,
+        header_len: usize,
+        packet: &mut [u8],
+        rest: &[u8],
+    ) -> Result<(), SealError> {
+        match self {
+            Self::Plain(plain) => plain.seal_with(number, header_len, packet, rest),
+            Self::Sealed(sealed) => sealed.seal_with(number, header_len, packet, rest),
+        }
+    }
+
     fn open<'p>(
         &mut self,
         number: u64,

@@ -96,6 +96,14 @@ impl<'b> PacketBuilder<'b> {
         protection.seal(self.number, DATA_HEADER, self.buf.get_mut(..len)?).ok()?;
         Some(len)
     }
+
+    /// As [`Self::seal`], with `rest` behind what was written, if there is room for it.
+    pub(super) fn seal_with(self, protection: &mut impl Protect, rest: &[u8]) -> Option<usize> {
+        let len = self.len.saturating_add(rest.len()).saturating_add(self.tag_len);
+        let packet = self.buf.get_mut(..len)?;
+        protection.seal_with(self.number, DATA_HEADER, packet, rest).ok()?;
+        Some(len)
+    }
 }
 
 /// Packets side by side for one send call: all of one size but the last (segmentation offload, GSO).

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Ecn, Event, Instant, Protect, Source, Transmit, Unread,
     congestion::Sent,
-    exchange::{Outbox, Piece},
+    exchange::{NextChunk, Outbox, Piece},
     recovery::{Chunk, Contents, PathId, Repeat, SentPacket},
     wire::{frame, packet::MIN_DATAGRAM},
 };
@@ -43,6 +43,14 @@ struct Draft {
     chunk: Option<(u64, bool)>,
     /// It does not go to the peer's address, but to where it was.
     elsewhere: bool,
+}
+
+/// What became of a packet that body bytes were looked for.
+enum Written<'b> {
+    /// It can take more, or be sealed: with or without such bytes.
+    Open(PacketBuilder<'b>),
+    /// It is sealed with bytes that its source lent, unless that failed.
+    Sealed(Option<usize>),
 }
 
 impl Connection {
@@ -262,7 +270,15 @@ impl Connection {
         if free {
             self.write_limits(&mut builder, &mut draft);
             self.write_messages(&mut builder, &mut draft);
-            self.write_chunk(source, &mut builder, &mut draft, outbox);
+            match self.write_chunk(source, builder, &mut draft, outbox) {
+                Written::Open(open) => builder = open,
+                Written::Sealed(len) => {
+                    draft.contents.ecn = marked;
+                    let len = len?;
+                    self.commit(now, len, &draft);
+                    return Some(len);
+                }
+            }
         }
         // Whoever only acknowledges has to learn now and then which acknowledgements arrived.
         let silent = now.saturating_since(self.liveness.last_eliciting_sent);
@@ -398,14 +414,14 @@ impl Connection {
         true
     }
 
-    /// Fills the rest of the packet with body bytes.
-    fn write_chunk(
+    /// Fills the rest of the packet with body bytes. Those that its source lends are sealed from where they are.
+    fn write_chunk<'b>(
         &mut self,
         source: &mut impl Source,
-        builder: &mut PacketBuilder<'_>,
+        mut builder: PacketBuilder<'b>,
         draft: &mut Draft,
         outbox: &mut Outbox,
-    ) {
+    ) -> Written<'b> {
         let room = builder.room();
         let opened = draft.opened;
         let fits = |exchange: u64, offset: u64, opening: u64| {
@@ -423,37 +439,58 @@ impl Connection {
         while let Some(next) = self.exchanges.next_chunk(fits) {
             let mark = builder.mark();
             let exchange = next.exchange;
-            let opening = next.opening.filter(|_| opened != Some(exchange));
-            let bytes = opening.as_ref().map(|piece| self.exchanges.piece_bytes(exchange, piece));
+            let opening = next.opening.as_ref().filter(|_| opened != Some(exchange));
+            let bytes = opening.map(|piece| self.exchanges.piece_bytes(exchange, piece));
             if let Some(bytes) = bytes {
                 builder.frame(|w| frame::write_message(w, exchange, 0, false, bytes));
             }
             builder.frame(|w| frame::write_data_header(w, exchange, next.range.start));
-            let len = usize::try_from(next.range.end - next.range.start).unwrap_or(usize::MAX);
-            match builder.fill(len, |buf| source.read(next.body, next.range.start, buf)) {
+            let (start, len) = (next.range.start, next.range.end - next.range.start);
+            let len = usize::try_from(len).unwrap_or(usize::MAX);
+            if len > builder.room() {
+                builder.rewind(mark);
+                break;
+            }
+            let (mut open, protection) = (Some(builder), &mut self.protection);
+            let seal = |bytes: &[u8]| open.take()?.seal_with(protection, bytes);
+            let sealed = source.lend(next.body, start, len, seal);
+            let Some(mut unsealed) = open else {
+                self.note_chunk(&next, draft);
+                return Written::Sealed(sealed.flatten());
+            };
+            match unsealed.fill(len, |buf| source.read(next.body, start, buf)) {
                 Ok(()) => {
-                    let again = self.exchanges.on_chunk_sent(exchange, &next.range);
-                    if let Some(piece) = opening {
-                        let len = u32::try_from(piece.range.end).unwrap_or(u32::MAX);
-                        let repeat = Repeat::Message { exchange, offset: 0, len, fin: false };
-                        self.repeats.note(self.recovery.next_number(), repeat);
-                    }
-                    let (offset, len, generation) = (next.range.start, len as u16, next.generation);
-                    draft.contents.chunk = Some(Chunk { exchange, offset, len, generation });
-                    draft.chunk = Some((u64::from(len), again));
-                    draft.eliciting = true;
-                    return;
+                    self.note_chunk(&next, draft);
+                    return Written::Open(unsealed);
                 }
                 Err(Some(Unread::Pending)) => self.exchanges.park(exchange),
                 Err(Some(Unread::Failed(status))) => {
                     self.exchanges.source_failed(exchange, status, outbox);
                 }
                 Err(None) => {
-                    builder.rewind(mark);
-                    return;
+                    unsealed.rewind(mark);
+                    return Written::Open(unsealed);
                 }
             }
-            builder.rewind(mark);
+            unsealed.rewind(mark);
+            builder = unsealed;
         }
+        Written::Open(builder)
+    }
+
+    /// Takes in that a chunk is in the packet.
+    fn note_chunk(&mut self, next: &NextChunk, draft: &mut Draft) {
+        let exchange = next.exchange;
+        let again = self.exchanges.on_chunk_sent(exchange, &next.range);
+        if let Some(piece) = next.opening.as_ref().filter(|_| draft.opened != Some(exchange)) {
+            let len = u32::try_from(piece.range.end).unwrap_or(u32::MAX);
+            let repeat = Repeat::Message { exchange, offset: 0, len, fin: false };
+            self.repeats.note(self.recovery.next_number(), repeat);
+        }
+        let (offset, bytes) = (next.range.start, next.range.end - next.range.start);
+        let (len, generation) = (bytes as u16, next.generation);
+        draft.contents.chunk = Some(Chunk { exchange, offset, len, generation });
+        draft.chunk = Some((bytes, again));
+        draft.eliciting = true;
     }
 }

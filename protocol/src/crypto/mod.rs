@@ -81,6 +81,24 @@ pub trait Aead: Send + Sync {
         tag: &mut [u8; TAG_LEN],
     ) -> Result<(), AeadFailed>;
 
+    /// As [`Self::seal`], of what stands in `out` followed by `rest`, which stands elsewhere and is not changed. In `out`, as many
+    /// bytes as `rest` has and those of the tag are only written; the rest before them is encrypted in place.
+    ///
+    /// # Errors
+    /// [`AeadFailed`] also if `out` is too short.
+    fn seal_with(
+        &self,
+        nonce: [u8; NONCE_LEN],
+        aad: &[u8],
+        out: &mut [u8],
+        rest: &[u8],
+    ) -> Result<(), AeadFailed> {
+        let (text, tag) = out.split_last_chunk_mut::<TAG_LEN>().ok_or(AeadFailed)?;
+        let place = text.len().checked_sub(rest.len()).and_then(|start| text.get_mut(start..));
+        place.ok_or(AeadFailed)?.copy_from_slice(rest);
+        self.seal(nonce, aad, text, tag)
+    }
+
     /// Decrypts `in_out` in place if `tag` is right for it and `aad`.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ use core::ops::Range;
 
 pub(crate) use recv_body::{Accepted, ChunkError};
 pub(crate) use stream::Piece;
-pub(crate) use table::{Exchanges, Limits, Outbox};
+pub(crate) use table::{Exchanges, Limits, NextChunk, Outbox};
 
 use crate::{
     BodyLen, Have, Held, MAX_HOLES, Misuse, Note, Put, Reply, Request, Violation, message::Message,

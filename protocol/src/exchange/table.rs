@@ -23,6 +23,7 @@ use crate::{
 use stall::Progress;
 
 pub(crate) use outbox::Outbox;
+pub(crate) use sending::NextChunk;
 
 /// Exchanges that a peer may have open at once, at first and at most. Each holds about a KiB. The window grows by one with each
 /// exchange that ends well: only who gets things done has many, and small files fill a long path within some round trips.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::Plain;
 use crate::crypto::{AeadFailed, HASH_LEN, KeyPair, NONCE_LEN, NoRandom, toy::Toy};
 use alloc::{collections::BTreeMap, collections::BTreeSet, format, vec};
 use core::hash::Hasher as _;
@@ -134,6 +135,29 @@ fn seal(from: &mut Sealed, number: u64) -> Vec<u8> {
 
 fn open(at: &mut Sealed, number: u64, packet: &[u8]) -> Result<Vec<u8>, OpenError> {
     at.open(number, HEADER, &mut packet.to_vec()).map(<[u8]>::to_vec)
+}
+
+#[test]
+fn bytes_from_elsewhere_make_the_same_packet() {
+    let ((mut here, _), (mut elsewhere, _)) =
+        (pair(Limits::new(CIPHER)), pair(Limits::new(CIPHER)));
+    for number in 0..80 {
+        let len = text(number).len();
+        let rest = text(number).split_off([0, 1, len - 1, len][number as usize % 4]);
+        let mut packet = bare(number);
+        let end = packet.len() - TAG_LEN;
+        packet[end - rest.len()..].fill(0xaa);
+        let (mut plain, mut same) = (packet.clone(), bare(number));
+        elsewhere.seal_with(number, HEADER, &mut packet, &rest).unwrap();
+        assert_eq!(packet, seal(&mut here, number));
+        let end = end + Plain.tag_len();
+        Plain.seal_with(number, HEADER, &mut plain[..end], &rest).unwrap();
+        Plain.seal(number, HEADER, &mut same[..end]).unwrap();
+        assert_eq!(plain[..end], same[..end]);
+    }
+    let (mut short, refused) = (bare(0), Err(SealError::TooShort));
+    assert_eq!(elsewhere.seal_with(99, HEADER, &mut short, &[0; 21]), refused);
+    assert_eq!(Plain.seal_with(99, HEADER, &mut short, &[0; 33]), refused);
 }
 
 #[test]

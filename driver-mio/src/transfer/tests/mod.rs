@@ -49,6 +49,8 @@ struct Rig {
     readable: Vec<BodyId>,
     random: u64,
     now: Instant,
+    /// How often bytes were asked for.
+    asked: u32,
 }
 
 impl Rig {
@@ -66,6 +68,7 @@ impl Rig {
             readable: Vec::new(),
             random: seed | 1,
             now: Instant::ZERO,
+            asked: 0,
         }
     }
 

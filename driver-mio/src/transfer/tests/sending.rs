@@ -9,8 +9,16 @@ use super::*;
 use crate::transfer::sending::MIN_SPAN;
 
 impl Rig {
-    /// Asks once, and checks what comes.
+    /// Asks once, every other time first for what need not be copied, and checks what comes.
     fn ask(&mut self, of: BodyId, content: &[u8], at: usize, len: usize) -> bool {
+        self.asked += 1;
+        if self.asked.is_multiple_of(2) {
+            let is_right = |bytes: &[u8]| bytes == &content[at..at + len];
+            if let Some(is_right) = self.transfers.lend(of, at as u64, len, is_right) {
+                assert!(is_right, "at {at}");
+                return true;
+            }
+        }
         let mut buf = vec![0; len];
         let read = self.transfers.read(of, at as u64, &mut buf);
         let used = self.transfers.senders.memory_used();
