@@ -10,7 +10,7 @@ use gannet_driver_mio::{
 use gannet_protocol::{Expected, PublicKey};
 
 use crate::{
-    args::Connecting,
+    args::{Congestion, Connecting},
     errors::{Error, TrustError},
     question,
     settings::{Settings, own_key},
@@ -25,7 +25,8 @@ pub(crate) fn connect(
     connecting: Connecting,
     settings: &Settings,
 ) -> Result<(Client, Option<PublicKey>), Error> {
-    let terms = Terms { timeout: connecting.timeout, sync: connecting.sync };
+    let Connecting { timeout, congestion, sync, .. } = connecting;
+    let terms = Terms { timeout, congestion, sync };
     if connecting.plain {
         let client = dial(server, terms, ClientSecurity::Plain)?;
         return Ok((client, None));
@@ -53,6 +54,8 @@ pub(crate) fn connect(
 pub(crate) struct Terms {
     /// How long to try to reach the server.
     pub(crate) timeout: Duration,
+    /// How fast it is sent.
+    pub(crate) congestion: Congestion,
     /// Whether what is stored here is to survive a power failure.
     pub(crate) sync: bool,
 }
@@ -142,6 +145,7 @@ fn dial(server: &HostPort, terms: Terms, security: ClientSecurity) -> Result<Cli
     let plain = matches!(security, ClientSecurity::Plain);
     let mut options = ClientOptions::new(security);
     options.connect_timeout = terms.timeout;
+    options.congestion = terms.congestion.into();
     options.sync = terms.sync;
     Client::connect(server.host(), server.port(), &options).map_err(|error| Error::Connect {
         server: server.clone(),

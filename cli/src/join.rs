@@ -79,7 +79,7 @@ fn reach(
         let key = ticket.server();
         let declined = |_: &_| Err(TrustError::Declined.into());
         // Nothing is fetched over it.
-        let terms = Terms { timeout, sync: true };
+        let terms = Terms { timeout, congestion: args::Congestion::default(), sync: true };
         book.reach(server, Some(key), terms, declined).map(|client| (server.clone(), client))
     };
     let first = match reach(ticket.via(), timeout) {

@@ -76,6 +76,7 @@ fn bind(args: &args::Server, trust: Option<ServerTrust>) -> Result<Server, Error
     let bind = |ip: IpAddr| {
         let listen = SocketAddr::new(ip, args.port);
         let mut options = ServerOptions::new(args.root.clone(), listen, security.clone());
+        options.congestion = args.sending.congestion.into();
         options.sync = !args.storing.no_sync;
         Server::bind(options)
     };

@@ -51,8 +51,8 @@ pub enum CongestionKind {
     /// CUBIC (RFC 9438).
     #[default]
     Cubic,
-    /// BBR, version 3 (draft-ietf-ccwg-bbr), which models the path and bears what it loses anyway. It leaves TCP less than its share
-    /// where queues are of a round trip or less, which is why it is not the default.
+    /// BBR, version 3 (draft-ietf-ccwg-bbr), which models the path and bears what it loses anyway. Where others fill the queue, as
+    /// TCP with CUBIC does, it shares it with them by their law.
     Bbr,
     /// A fixed rate in bits per second, whatever is lost.
     Fixed(u64),

@@ -13,6 +13,7 @@ use clap_complete::Shell;
 use gannet_driver_mio::trust::{HostPort, policy::Grant};
 use gannet_protocol::PublicKey;
 
+pub(crate) use values::Congestion;
 pub(crate) use verbs::{Exit, Format, Get, Invite, List, Mkdir, Put, Remove, Rename, Stat, Verb};
 
 const EXIT_STATUSES: &str = "\
@@ -111,6 +112,8 @@ pub(crate) struct Server {
     #[arg(long)]
     pub(crate) plain: bool,
     #[command(flatten)]
+    pub(crate) sending: Sending,
+    #[command(flatten)]
     pub(crate) storing: Storing,
 }
 
@@ -167,6 +170,8 @@ pub(crate) struct Reaching {
     /// Without encryption, and whoever answers: for links that you trust, and servers with --plain.
     #[arg(long)]
     plain: bool,
+    #[command(flatten)]
+    sending: Sending,
 }
 
 /// What is asked for goes on when the connection was lost.
@@ -200,6 +205,8 @@ pub(crate) struct Connecting {
     /// Whether one that is met for the first time is stored without asking.
     pub(crate) accept_new: bool,
     pub(crate) plain: bool,
+    /// How fast it is sent.
+    pub(crate) congestion: Congestion,
     /// How long it is waited for when it was lost.
     pub(crate) retry_for: Duration,
     /// Whether what is stored here is to survive a power failure.
@@ -209,9 +216,12 @@ pub(crate) struct Connecting {
 impl Reaching {
     /// With what else the user said.
     pub(crate) fn with(self, options: impl Into<Options>) -> Connecting {
-        let Self { timeout: Timeout { connect_timeout }, server_key, accept_new, plain } = self;
+        let Self { timeout: Timeout { connect_timeout }, server_key, accept_new, plain, sending } =
+            self;
+        let Sending { congestion } = sending;
         let Options { retry_for, sync } = options.into();
-        Connecting { timeout: connect_timeout, server_key, accept_new, plain, retry_for, sync }
+        let timeout = connect_timeout;
+        Connecting { timeout, server_key, accept_new, plain, congestion, retry_for, sync }
     }
 }
 
@@ -238,6 +248,14 @@ impl From<Once> for Options {
     fn from(Once {}: Once) -> Self {
         Self { retry_for: Duration::ZERO, sync: true }
     }
+}
+
+/// How a side sends.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Sending {
+    /// What tells how fast this side may send, for those who know; how the other side sends is its own choice.
+    #[arg(long, value_enum, value_name = "NAME", default_value_t)]
+    pub(crate) congestion: Congestion,
 }
 
 /// How a side keeps the files that it receives.

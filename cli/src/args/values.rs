@@ -2,10 +2,31 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use clap::ValueEnum;
 use gannet_driver_mio::{
     trust::MAX_LIFETIME,
     units::{parse_duration, parse_size},
 };
+use gannet_protocol::CongestionKind;
+
+/// A choice of congestion control.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum Congestion {
+    /// What most of TCP does: every loss slows it down
+    #[default]
+    Cubic,
+    /// A model of the path: fast where packets get lost anyway
+    Bbr,
+}
+
+impl From<Congestion> for CongestionKind {
+    fn from(congestion: Congestion) -> Self {
+        match congestion {
+            Congestion::Bbr => Self::Bbr,
+            Congestion::Cubic => Self::Cubic,
+        }
+    }
+}
 
 /// Nobody waits longer for a server to answer; a longer time is a slip of the unit.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(60 * 60);

@@ -46,6 +46,8 @@ pub(crate) struct Cubic {
     prior: u64,
     /// Packets sent until then tell nothing new about congestion.
     recovery_start: Option<Instant>,
+    /// The Reno-friendly window grows no faster above it, as most implementations have it.
+    is_gentle: bool,
     /// Watches the first slow start; later ones know where to end (RFC 9406 section 4.3).
     hystart: Option<HyStart>,
     /// Congestion avoidance, once an acknowledgement came in it.
@@ -64,12 +66,25 @@ impl Cubic {
             threshold: u64::MAX,
             w_max: 0,
             prior: 0,
+            is_gentle: false,
             recovery_start: None,
             hystart: Some(HyStart::default()),
             avoidance: None,
             round: Round::default(),
             usage: Usage::default(),
         }
+    }
+
+    /// The state of a path that met congestion with a window of `window` bytes.
+    pub(super) fn after_congestion(mtu: u64, window: u64, now: Instant) -> Self {
+        let mut cubic = Self { window, hystart: None, is_gentle: true, ..Self::new(mtu) };
+        cubic.on_congestion(now, now);
+        cubic
+    }
+
+    /// Whether the window is as large again as when congestion was last met.
+    pub(super) fn has_regained(&self) -> bool {
+        self.window >= self.w_max
     }
 
     /// Whether a packet sent at `sent_at` was sent before the last congestion was noticed.
@@ -93,7 +108,7 @@ impl Cubic {
 
     /// Goes on from a smaller window, towards the one that there was.
     fn shrink(&mut self, window: u64) {
-        self.prior = self.window;
+        self.prior = if self.is_gentle { u64::MAX } else { self.window };
         self.w_max = self.window;
         self.window = window.max(minimum_window(self.mtu));
         self.threshold = self.window;

@@ -10,6 +10,7 @@ mod fixed;
 mod hystart;
 mod round;
 
+use alloc::boxed::Box;
 use core::{
     ops::{Deref, DerefMut},
     time::Duration,
@@ -136,9 +137,9 @@ pub(crate) trait Controller {
 #[derive(Clone, Debug)]
 pub(crate) enum Congestion {
     /// A model of the path.
-    Bbr(Bbr),
+    Bbr(Box<Bbr>),
     /// CUBIC.
-    Cubic(Cubic),
+    Cubic(Box<Cubic>),
     /// A rate that somebody set.
     Fixed(FixedRate),
 }
@@ -148,8 +149,8 @@ impl Deref for Congestion {
 
     fn deref(&self) -> &Self::Target {
         match self {
-            Self::Bbr(bbr) => bbr,
-            Self::Cubic(cubic) => cubic,
+            Self::Bbr(bbr) => &**bbr,
+            Self::Cubic(cubic) => &**cubic,
             Self::Fixed(fixed) => fixed,
         }
     }
@@ -158,8 +159,8 @@ impl Deref for Congestion {
 impl DerefMut for Congestion {
     fn deref_mut(&mut self) -> &mut Self::Target {
         match self {
-            Self::Bbr(bbr) => bbr,
-            Self::Cubic(cubic) => cubic,
+            Self::Bbr(bbr) => &mut **bbr,
+            Self::Cubic(cubic) => &mut **cubic,
             Self::Fixed(fixed) => fixed,
         }
     }

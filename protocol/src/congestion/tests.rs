@@ -215,7 +215,7 @@ fn pacing_is_faster_than_the_window_needs() {
 
 #[test]
 fn larger_packets_lift_the_smallest_window() {
-    let mut cubic = Congestion::Cubic(Cubic::new(MTU));
+    let mut cubic = Congestion::Cubic(Box::new(Cubic::new(MTU)));
     cubic.on_lost(&Lost {
         now: at(10),
         bytes: MTU,

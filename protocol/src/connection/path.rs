@@ -1,5 +1,6 @@
 //! A network path, and what is known of it.
 
+use alloc::boxed::Box;
 use core::{
     net::{IpAddr, SocketAddr},
     num::NonZeroU64,
@@ -82,14 +83,14 @@ impl Path {
         let fixed = |rate| NonZeroU64::new(rate).map(|rate| FixedRate::new(rate, mtu, &rtt));
         let congestion = match config.congestion {
             CongestionKind::Cubic => None,
-            CongestionKind::Bbr => Some(Congestion::Bbr(Bbr::new(mtu))),
+            CongestionKind::Bbr => Some(Congestion::Bbr(Box::new(Bbr::new(mtu)))),
             CongestionKind::Fixed(rate) => fixed(rate).map(Congestion::Fixed),
         };
         Self {
             id: PathId::default(),
             remote,
             local,
-            congestion: congestion.unwrap_or_else(|| Congestion::Cubic(Cubic::new(mtu))),
+            congestion: congestion.unwrap_or_else(|| Congestion::Cubic(Box::new(Cubic::new(mtu)))),
             rtt,
             mtu: MtuDiscovery::new(MIN_DATAGRAM as u16, MIN_DATAGRAM as u16),
             delivery: DeliveryRate::new(),

@@ -30,6 +30,11 @@ impl Bandwidth {
         }
     }
 
+    /// Only what was delivered at `rate` or is from now on counts.
+    pub(super) fn restart(&mut self, rate: u64) {
+        *self = Self { cycle: rate, last_cycle: 0 };
+    }
+
     /// The greatest rate; zero before the first sample.
     pub(super) fn max(&self) -> u64 {
         self.cycle.max(self.last_cycle)

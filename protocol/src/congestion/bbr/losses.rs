@@ -17,6 +17,12 @@ const MEMORY: u64 = 2_000;
 /// Least packets that tell of the path's own loss.
 const ENOUGH: u64 = 100;
 
+/// Least losses while the queue was empty that show that the path loses packets of its own.
+const CHANCES: u64 = 3 * PARTS;
+
+/// Least separate losses that are more than one burst.
+const EVENTS: u64 = 3;
+
 /// Longest burst of losses that is believed, in packets.
 const MAX_BURST: u64 = 64;
 
@@ -100,15 +106,35 @@ impl Losses {
         u64::try_from(sending).unwrap_or(u64::MAX)
     }
 
-    /// Whether more is lost than chance and the path explain: the threshold, and twice the deviation of what is expected.
+    /// Whether more is lost than chance and the path explain, where a queue makes loss likely.
+    pub(super) fn exceed_own(&self) -> bool {
+        match self.own.events {
+            ..CHANCES => self.now.lost > 0,
+            _ => self.exceeds(self.own(), 1),
+        }
+    }
+
+    /// Whether more is lost than chance and the path explain, by more than any path may lose.
     pub(super) fn are_excessive(&self) -> bool {
+        self.now.events >= EVENTS && self.exceeds(self.own() + THRESHOLD, 1)
+    }
+
+    /// Whether so much is lost as when sending at more than twice the path's rate.
+    pub(super) fn are_most(&self) -> bool {
+        self.now.lost.saturating_mul(5) > self.now.sent.saturating_mul(2)
+    }
+
+    /// Whether more is lost than a share of `expected` millionths, four times its deviation, and so many `bursts`.
+    fn exceeds(&self, expected: u64, bursts: u64) -> bool {
         let Count { sent, lost, .. } = self.now;
-        let burst = self.own.lost / self.own.events.max(1);
-        let burst = burst.clamp(1, MAX_BURST);
-        let share = |millionths: u64| sent.saturating_mul(millionths) / MILLION;
-        let deviation = share(self.own()).saturating_mul(2).saturating_mul(burst).isqrt();
-        let allowed = share(self.own() + THRESHOLD) + 2 * deviation + 3 * burst;
-        lost > allowed
+        let burst = (self.own.lost / self.own.events.max(1)).clamp(1, MAX_BURST);
+        let expected = sent.saturating_mul(expected).saturating_mul(PARTS) / MILLION;
+        // What is known of the share is uncertain as well.
+        let known = self.own.sent.max(ENOUGH * PARTS) / PARTS;
+        let variance = expected.saturating_mul(burst * PARTS);
+        let variance = variance.saturating_add(variance / known * sent);
+        let allowed = expected + variance.saturating_mul(16).isqrt() + bursts * burst * PARTS;
+        lost.saturating_mul(PARTS) > allowed
     }
 }
 
@@ -131,8 +157,8 @@ mod tests {
     fn a_clean_path_bears_little() {
         let mut losses = Losses::default();
         rounds(&mut losses, 30, 0, true);
-        losses.on_acked(95, AT);
-        losses.on_lost(5, AT);
+        losses.on_acked(92, AT);
+        (0..8).for_each(|_| losses.on_lost(1, AT));
         assert!(!losses.are_excessive());
         losses.on_lost(1, AT);
         assert!(losses.are_excessive());
@@ -175,17 +201,32 @@ mod tests {
         losses.on_acked(470, AT);
         losses.on_lost(30, AT);
         assert!(!losses.are_excessive());
-        losses.on_lost(60, AT);
+        (0..12).for_each(|_| losses.on_lost(10, AT));
         assert!(losses.are_excessive());
+    }
+
+    #[test]
+    fn where_a_queue_is_full_any_loss_counts_that_is_not_the_paths_own() {
+        let mut losses = Losses::default();
+        assert!(!losses.exceed_own());
+        losses.on_acked(100, AT);
+        losses.on_lost(1, AT);
+        assert!(losses.exceed_own());
+        rounds(&mut losses, 50, 1, true);
+        losses.on_acked(100, AT);
+        (0..5).for_each(|_| losses.on_lost(1, AT));
+        assert!(!losses.exceed_own());
+        (0..5).for_each(|_| losses.on_lost(1, AT));
+        assert!(losses.exceed_own());
     }
 
     #[test]
     fn what_was_sent_before_is_not_judged() {
         let mut losses = Losses::default();
         losses.restart(Instant::from_nanos(10));
-        losses.on_lost(50, Instant::from_nanos(9));
+        (0..5).for_each(|_| losses.on_lost(10, Instant::from_nanos(9)));
         assert!(!losses.are_excessive());
-        losses.on_lost(50, Instant::from_nanos(10));
+        (0..5).for_each(|_| losses.on_lost(10, Instant::from_nanos(10)));
         assert!(losses.are_excessive());
     }
 }

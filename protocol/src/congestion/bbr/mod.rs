@@ -1,16 +1,21 @@
 //! A model of the path, of the rate that it delivers and of its round-trip time without a queue: BBR, version 3
 //! (draft-ietf-ccwg-bbr).
 //!
-//! It differs from the draft where that serves transfers over links that lose packets anyway: loss counts only as far as it
-//! exceeds what the path loses while its queue is empty ([`losses`]), and what is lost anyway is sent in addition. It looks for
-//! more every few rounds, and stops looking as soon as that fills the queue by a quarter without delivering more.
+//! It differs from the draft where that serves transfers over links that lose packets anyway, and those they share a link with:
+//! - Loss counts only as far as it exceeds what the path loses while its queue is empty ([`losses`]), or comes while the queue is
+//!   as good as full ([`queue`]); what is lost anyway is sent in addition.
+//! - It looks for more every few rounds, stops as soon as that fills the queue by a quarter without delivering more, and goes
+//!   faster as long as it pays.
+//! - Where others fill the queue, it keeps to the law that they keep to ([`contest`]).
 
 mod aggregation;
 mod bandwidth;
-mod bounds;
+mod bound;
+mod contest;
 mod losses;
 mod min_rtt;
 mod phase;
+mod queue;
 
 use core::time::Duration;
 
@@ -21,10 +26,12 @@ use super::{
 use crate::{Instant, delivery::RateSample, pacer, rtt::Rtt};
 use aggregation::Aggregation;
 use bandwidth::{Bandwidth, Pipe};
-use bounds::{Bounds, Delivered};
+use bound::{Bound, Delivered};
+use contest::{Contest, Outcome};
 use losses::Losses;
 use min_rtt::MinRtt;
 use phase::Phase;
+use queue::Queue;
 
 /// Smallest window, in packets (`BBR.MinPipeCwnd`).
 const MINIMUM_WINDOW_PACKETS: u64 = 4;
@@ -55,11 +62,27 @@ const PROBED: Gain = Gain { of: 5, whole: 4 };
 /// Growth of the rate that is worth to go on probing.
 const WORTH: Gain = Gain { of: 17, whole: 16 };
 
-/// Round-trip times above the least by more than this part, on average, show that there is a queue.
-const QUEUED: u32 = 16;
+/// Rate of sending while nothing is tried though a queue stands.
+const DRAINING: Gain = Gain { of: 95, whole: 100 };
 
-/// A difference of round-trip times that is no more than timers and bunches make.
-const RTT_NOISE: Duration = Duration::from_millis(1);
+/// Rounds after a probe in which the queue is its own.
+const DRAINED: u32 = 3;
+
+/// Rates of sending while a probe goes on to pay and the queue stays empty: the path has become much faster.
+const PAID_ONCE: Gain = Gain { of: 150, whole: 100 };
+const PAID_TWICE: Gain = Gain { of: 2, whole: 1 };
+
+/// Rounds after which what was delivered before is forgotten while the queue is shared.
+const CONTEST_CYCLE: u32 = 8;
+
+/// A rate that is little beside what the path was seen to deliver.
+const STARVED: Gain = Gain { of: 1, whole: 4 };
+
+/// Time in which others that go on filling the queue whatever is lost are not yielded to.
+const TRUCE: Duration = Duration::from_secs(20);
+
+/// What the greatest rate is taken for after that was needed.
+const LESS: Gain = Gain { of: 7, whole: 8 };
 
 /// Batches on their way beyond what the path holds: what is put together at once is acknowledged at once.
 const BATCHES: u64 = 3;
@@ -83,20 +106,29 @@ pub(crate) struct Bbr {
     /// The greatest rate when probing last paid, and the rounds since.
     worth: u64,
     vain: u32,
+    paid: u32,
     /// Bytes in flight at the end of a probe, until it is known what became of them.
     probed: Option<u64>,
     bandwidth: Bandwidth,
     pipe: Pipe,
-    bounds: Bounds,
+    bound: Bound,
     min_rtt: MinRtt,
     losses: Losses,
     aggregation: Aggregation,
-    /// Of this round: the sum of the round-trip times and their number, the greatest delivery, whether there was too little to
-    /// send, and whether congestion was met.
-    round_rtt: (Duration, u32),
+    queue: Queue,
+    /// A queue stood before the last probe.
+    stood: bool,
+    /// What is kept to while others fill the queue.
+    contest: Option<Contest>,
+    /// The greatest rate ever, and until when others are not yielded to, since they do not yield.
+    best: u64,
+    truce_until: Instant,
+    /// Of this round: the greatest delivery, whether there was too little to send, whether congestion was met, and whether
+    /// anything was lost while the queue was full.
     delivered: Delivered,
     app_limited: bool,
     congested: bool,
+    lost_full: bool,
 }
 
 impl Bbr {
@@ -116,17 +148,23 @@ impl Bbr {
             rounds_before: PROBE_ROUNDS,
             worth: 0,
             vain: 0,
+            paid: 0,
             probed: None,
             bandwidth: Bandwidth::default(),
             pipe: Pipe::default(),
-            bounds: Bounds::default(),
+            bound: Bound::default(),
             min_rtt: MinRtt::default(),
             losses: Losses::default(),
             aggregation: Aggregation::default(),
-            round_rtt: (Duration::ZERO, 0),
+            queue: Queue::default(),
+            stood: false,
+            contest: None,
+            best: 0,
+            truce_until: Instant::ZERO,
             delivered: Delivered::default(),
             app_limited: false,
             congested: false,
+            lost_full: false,
         }
     }
 
@@ -140,7 +178,7 @@ impl Bbr {
 
     /// The rate that the path delivers, as far as is known, in bytes a second.
     fn rate(&self) -> u64 {
-        self.bounds.rate(self.bandwidth.max())
+        self.bandwidth.max()
     }
 
     /// Bytes that `rate` has on the path in the least round-trip time; none before one is known.
@@ -156,6 +194,8 @@ impl Bbr {
             return self.mtu.saturating_mul(INITIAL_WINDOW_PACKETS);
         };
         let batches = pacer::burst(self.pacing, self.mtu).saturating_mul(BATCHES);
+        // At first the rate is not known that the product is of.
+        let batches = if self.pipe.is_full() { batches.min(held / 4) } else { batches };
         gain.scale(held).saturating_add(batches).max(self.minimum())
     }
 
@@ -180,6 +220,7 @@ impl Bbr {
     fn go_up(&mut self, now: Instant) {
         self.worth = self.bandwidth.max();
         self.vain = 0;
+        self.paid = 0;
         self.enter(Phase::Up, now);
     }
 
@@ -191,16 +232,25 @@ impl Bbr {
     fn measure(&mut self, sample: RateSample) {
         let rate = rate_of(sample.delivered, sample.interval);
         self.bandwidth.on_sample(rate, sample.app_limited);
+        self.best = self.best.max(self.bandwidth.max());
         self.app_limited |= sample.app_limited;
         self.delivered.rate = self.delivered.rate.max(rate);
         self.delivered.in_flight = self.delivered.in_flight.max(sample.delivered);
     }
 
-    /// Whether the queue was empty all through this round, as far as its round-trip times tell.
-    fn was_empty(&self) -> bool {
-        let ((sum, count), Some(min)) = (self.round_rtt, self.min_rtt.get()) else { return false };
-        let Some(mean) = sum.checked_div(count) else { return false };
-        mean <= min.saturating_add((min / QUEUED).max(RTT_NOISE))
+    /// Others fill the queue: from here on it is shared.
+    fn begin_contest(&mut self, now: Instant, in_flight: u64) {
+        self.bandwidth.restart(self.delivered.rate);
+        self.bound = Bound::default();
+        self.contest = Some(Contest::new(self.mtu, in_flight.max(self.minimum()), now));
+        self.enter(Phase::Contest, now);
+    }
+
+    /// Nobody fills the queue any more.
+    fn end_contest(&mut self, now: Instant, dice: u64) {
+        self.contest = None;
+        self.go_down(now, dice);
+        self.rounds_before = self.rounds_before.saturating_mul(PATIENCE);
     }
 
     /// A round is over.
@@ -208,7 +258,7 @@ impl Bbr {
         self.rounds = self.rounds.saturating_add(1);
         self.rounds_since = self.rounds_since.saturating_add(1);
         self.aggregation.on_round();
-        let was_empty = self.was_empty();
+        let was_empty = self.queue.end_round();
         match self.phase {
             Phase::Startup if !self.app_limited && self.delivered.rate > 0 => {
                 self.pipe.on_round(self.bandwidth.max());
@@ -217,12 +267,24 @@ impl Bbr {
                 }
             }
             Phase::Up => {
-                self.bounds.raise(self.window);
+                self.bound.raise(self.window);
                 if self.pays() {
                     self.worth = self.bandwidth.max();
                     self.vain = 0;
+                    self.paid = if was_empty { self.paid.saturating_add(1) } else { 0 };
                 } else {
                     self.vain = self.vain.saturating_add(1);
+                }
+            }
+            Phase::Contest => {
+                // Whatever others do, a short queue is not to be flooded.
+                let is_starved =
+                    self.delivered.rate < STARVED.scale(self.best) && !self.queue.is_shallow();
+                if let Some(contest) = &mut self.contest {
+                    contest.end_round(self.rounds, was_empty, is_starved);
+                }
+                if self.rounds.is_multiple_of(CONTEST_CYCLE) {
+                    self.bandwidth.end_cycle();
                 }
             }
             _ => {}
@@ -236,8 +298,8 @@ impl Bbr {
             Phase::Up | Phase::ProbeRtt { .. } => false,
             _ => !self.congested && self.probed.is_none(),
         };
-        self.losses.end_round(was_empty && is_own);
-        self.round_rtt = (Duration::ZERO, 0);
+        self.losses.end_round(was_empty && is_own && !self.lost_full);
+        self.lost_full = false;
         self.delivered = Delivered::default();
         self.app_limited = false;
         self.congested = false;
@@ -252,19 +314,20 @@ impl Bbr {
                 self.go_down(now, acked.largest);
             }
             Phase::Down | Phase::Cruise if self.is_time_to_probe(now) => {
-                self.bounds.forget_short();
+                self.stood =
+                    self.queue.stood() && (self.phase == Phase::Cruise || self.rounds >= DRAINED);
                 self.enter(Phase::Refill, now);
             }
             Phase::Down => {
-                let drained =
-                    self.filled(Gain { of: 1, whole: 1 }).min(self.bounds.with_headroom());
+                let drained = self.filled(Gain { of: 1, whole: 1 }).min(self.bound.with_headroom());
                 if in_flight <= drained {
                     self.enter(Phase::Cruise, now);
                 }
             }
             Phase::Refill if self.rounds > 0 => self.go_up(now),
             Phase::Up => {
-                let is_full = self.vain > 0 && in_flight >= self.filled(PROBED);
+                let is_full =
+                    self.vain > 0 && in_flight >= self.filled(PROBED) && self.queue.stands();
                 if is_full || self.vain >= VAIN_ROUNDS {
                     let losses = self.losses.clone();
                     self.go_down(now, acked.largest);
@@ -273,6 +336,16 @@ impl Bbr {
                     self.probed = Some(in_flight);
                 }
             }
+            Phase::Contest => match self.contest.as_ref().and_then(Contest::outcome) {
+                Some(Outcome::Alone) => self.end_contest(now, acked.largest),
+                Some(Outcome::Flooded) => {
+                    self.truce_until = now + TRUCE;
+                    // Were it the path that has become slower, this would find out.
+                    self.best = LESS.scale(self.best);
+                    self.end_contest(now, acked.largest);
+                }
+                None => {}
+            },
             Phase::ProbeRtt { until } => self.probe_rtt(acked, until),
             _ => {}
         }
@@ -297,18 +370,36 @@ impl Bbr {
             }
             Some(until) if now >= until && self.rounds > 0 => {
                 self.min_rtt.end_probe(now);
-                match self.pipe.is_full() {
-                    true => self.go_down(now, acked.largest),
-                    false => self.enter(Phase::Startup, now),
+                let is_empty = self.min_rtt.get().is_none_or(|rtt| !self.queue.shows(rtt));
+                match (&mut self.contest, self.pipe.is_full()) {
+                    (Some(contest), _) => {
+                        // Where the queue is short it tells too little, and filling it costs little.
+                        if is_empty && !self.queue.is_shallow() {
+                            contest.begin_audit();
+                        }
+                        self.enter(Phase::Contest, now);
+                    }
+                    (None, true) => self.go_down(now, acked.largest),
+                    (None, false) => self.enter(Phase::Startup, now),
                 }
             }
             _ => {}
         }
     }
 
-    fn set_pacing(&mut self) {
+    fn set_pacing(&mut self, rtt: &Rtt) {
+        if let (Phase::Contest, Some(contest)) = (self.phase, &self.contest) {
+            self.pacing = contest.pacing_rate(rtt);
+            return;
+        }
         let rate = self.losses.sending_for(self.rate());
-        let pacing = MARGIN.scale(self.phase.pacing().scale(rate));
+        let gain = match self.phase {
+            Phase::Cruise if self.queue.stood() => DRAINING,
+            Phase::Up if self.paid == 1 => PAID_ONCE,
+            Phase::Up if self.paid > 1 => PAID_TWICE,
+            phase => phase.pacing(),
+        };
+        let pacing = MARGIN.scale(gain.scale(rate));
         if self.pipe.is_full() {
             self.pacing = pacing.max(1);
             return;
@@ -328,47 +419,78 @@ impl Bbr {
         } else if self.window < target {
             self.window = grown;
         }
-        let headroom = self.phase == Phase::Cruise;
-        let bounded = self.bounds.window(self.window, self.phase.is_probing(), headroom);
-        let drained = match self.phase {
-            Phase::ProbeRtt { .. } => target,
-            _ => u64::MAX,
+        let bounded = match (self.phase, &self.contest) {
+            (Phase::Contest, Some(contest)) => {
+                contest.window(self.filled(Gain { of: 1, whole: 1 }))
+            }
+            (Phase::ProbeRtt { .. }, _) => self.window.min(target),
+            (Phase::Cruise, _) => self.window.min(self.bound.with_headroom()),
+            _ => self.window.min(self.bound.get()),
         };
-        self.window = bounded.min(drained).clamp(self.minimum(), MAXIMUM_WINDOW);
+        self.window = bounded.clamp(self.minimum(), MAXIMUM_WINDOW);
     }
 
     /// A probe that had `in_flight` bytes on the path lost too much.
     fn on_vain_probe(&mut self, in_flight: u64) {
         let held = self.held(self.rate()).unwrap_or_default();
-        self.bounds.met_limit(in_flight, held.min(self.window));
+        self.bound.met_limit(in_flight, held.min(self.window));
         self.rounds_before = self.rounds_before.saturating_mul(PATIENCE);
+    }
+
+    /// Whether what was lost so far shows congestion.
+    fn is_congestion(&self) -> bool {
+        // The queue that a probe left behind is no sign of others.
+        let is_mine = match self.phase {
+            Phase::Cruise => self.rounds < 1 && !self.stood,
+            Phase::Down => self.rounds < DRAINED && !self.stood,
+            _ => false,
+        };
+        if !is_mine && self.queue.is_full() && self.losses.exceed_own() {
+            return true;
+        }
+        let is_probing = matches!(self.phase, Phase::Startup | Phase::Refill | Phase::Up);
+        // While no more is sent than the path carries, it takes a queue to lose more than it always does.
+        let is_likely = is_probing || self.queue.stands() || !self.queue.is_visible();
+        is_likely && self.losses.are_excessive()
     }
 
     /// There is congestion; `in_flight` bytes were on the path when it was met.
     fn on_congestion(&mut self, now: Instant, in_flight: u64) {
         match self.phase {
             Phase::Startup => {
-                if self.pipe.has_stalled() {
+                // Without a queue that is seen, as much must be lost as doubling the rate beyond the path's does.
+                let is_sure = self.queue.stands() || self.losses.are_most();
+                if self.pipe.has_stalled() && is_sure {
                     self.pipe.fill();
                     let held = self.held(self.rate()).unwrap_or_default();
-                    self.bounds.met_limit(self.delivered.in_flight.max(held), held);
+                    self.bound.met_limit(self.delivered.in_flight.max(held), held);
                 }
             }
             // As long as the path delivers more and more, it is not the limit.
             Phase::Up if self.pays() => return,
+            // Others who do not yield are not yielded to; a probe ends all the same.
+            Phase::Refill | Phase::Up if now < self.truce_until => self.go_down(now, in_flight),
+            Phase::Down | Phase::Cruise if now < self.truce_until => {}
+            Phase::Refill | Phase::Up if self.stood => self.begin_contest(now, in_flight),
             Phase::Refill | Phase::Up => {
                 self.go_down(now, in_flight);
                 self.on_vain_probe(in_flight);
+            }
+            Phase::Down | Phase::Cruise if self.probed.is_some() && self.stood => {
+                self.begin_contest(now, in_flight);
             }
             Phase::Down | Phase::Cruise if let Some(probed) = self.probed.take() => {
                 self.on_vain_probe(probed);
                 self.losses.restart(now);
             }
             Phase::Down | Phase::Cruise if !self.congested => {
-                let current = Delivered { rate: self.rate(), in_flight: self.window };
-                self.bounds.met_congestion(self.delivered, current);
+                self.begin_contest(now, in_flight);
             }
-            Phase::Drain | Phase::Down | Phase::Cruise | Phase::ProbeRtt { .. } => {}
+            Phase::Contest
+            | Phase::Drain
+            | Phase::Down
+            | Phase::Cruise
+            | Phase::ProbeRtt { .. } => {}
         }
         self.congested = true;
     }
@@ -377,6 +499,9 @@ impl Bbr {
 impl Controller for Bbr {
     fn on_sent(&mut self, sent: &Sent) {
         self.round.on_sent(sent.number);
+        if let Some(contest) = &mut self.contest {
+            contest.on_sent(sent);
+        }
     }
 
     fn on_acked(&mut self, acked: &Acked<'_>) {
@@ -388,31 +513,44 @@ impl Controller for Bbr {
         if acked.rtt.has_sample() {
             let sample = acked.rtt.adjusted();
             self.min_rtt.on_sample(sample, acked.now);
-            let (sum, count) = self.round_rtt;
-            self.round_rtt = (sum.saturating_add(sample), count.saturating_add(1));
+            self.queue.on_sample(sample, acked.rtt.min(), acked.now);
         }
         self.aggregation.on_acked(acked.now, acked.bytes, self.rate(), self.window);
         if round_began {
             self.end_round();
         }
+        if let Some(contest) = &mut self.contest {
+            contest.on_acked(acked);
+        }
         self.proceed(acked);
-        self.set_pacing();
+        self.set_pacing(acked.rtt);
         self.set_window(acked.bytes);
     }
 
     fn on_lost(&mut self, lost: &Lost) {
         self.losses.on_lost(self.packets(lost.bytes), lost.largest_sent_at);
-        if self.losses.are_excessive() {
+        self.lost_full |= self.queue.is_full();
+        let is_congestion = self.is_congestion();
+        if let Some(contest) = &mut self.contest {
+            let has_to_yield = is_congestion || lost.persistent;
+            contest.on_lost(lost, has_to_yield);
+            if has_to_yield {
+                self.losses.restart(lost.now);
+            }
+        }
+        if is_congestion {
             self.on_congestion(lost.now, lost.in_flight.saturating_add(lost.bytes));
         }
         if lost.persistent {
             // The path was away. What it carries now is found out from a few packets on, at most what it carried before.
             self.window = self.minimum();
-            self.bounds.forget_short();
         }
     }
 
     fn on_ecn(&mut self, marked: &Marked) {
+        if let Some(contest) = &mut self.contest {
+            contest.on_ecn(marked);
+        }
         if marked.largest_sent_at >= self.since {
             self.on_congestion(marked.now, marked.in_flight);
         }
@@ -424,6 +562,9 @@ impl Controller for Bbr {
     fn on_mtu(&mut self, mtu: u64) {
         self.mtu = mtu.max(1);
         self.window = self.window.max(self.minimum());
+        if let Some(contest) = &mut self.contest {
+            contest.on_mtu(mtu);
+        }
     }
 
     fn window(&self) -> u64 {

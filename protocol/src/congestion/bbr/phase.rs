@@ -17,6 +17,8 @@ pub(super) enum Phase {
     Refill,
     /// Whether the path carries more.
     Up,
+    /// Nothing: others fill the queue, and it is shared with them by the law that they keep to.
+    Contest,
     /// The round-trip time without a queue; until that moment, once the pipe is drained.
     ProbeRtt {
         /// When it may end.
@@ -32,7 +34,9 @@ impl Phase {
             Self::Startup => Gain { of: 277, whole: 100 },
             Self::Drain => Gain { of: 50, whole: 100 },
             Self::Down => Gain { of: 90, whole: 100 },
-            Self::Cruise | Self::Refill | Self::ProbeRtt { .. } => Gain { of: 1, whole: 1 },
+            Self::Cruise | Self::Refill | Self::Contest | Self::ProbeRtt { .. } => {
+                Gain { of: 1, whole: 1 }
+            }
             Self::Up => Gain { of: 125, whole: 100 },
         }
     }
@@ -44,10 +48,5 @@ impl Phase {
             Self::ProbeRtt { .. } => Gain { of: 50, whole: 100 },
             _ => Gain { of: 2, whole: 1 },
         }
-    }
-
-    /// Whether more than the path's rate is sent to find out whether it bears that.
-    pub(super) const fn is_probing(self) -> bool {
-        matches!(self, Self::Startup | Self::Refill | Self::Up)
     }
 }

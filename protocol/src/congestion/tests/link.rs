@@ -112,7 +112,7 @@ const PATHS: [(u64, u64, u64); 6] =
 #[test]
 fn cubic_fills_paths_without_much_loss() {
     for (mbit, delay, queue) in PATHS {
-        let mut cubic = Congestion::Cubic(Cubic::new(MTU));
+        let mut cubic = Congestion::Cubic(Box::new(Cubic::new(MTU)));
         let (share, lost) = shares(&link(mbit, delay, queue, None), &mut cubic);
         assert!(share >= 85 && lost <= 3, "{share} %, {lost} % lost: {mbit}, {delay}, {queue}");
     }
@@ -121,7 +121,7 @@ fn cubic_fills_paths_without_much_loss() {
 #[test]
 fn bbr_fills_paths_without_much_loss() {
     for (mbit, delay, queue) in PATHS {
-        let mut bbr = Congestion::Bbr(Bbr::new(MTU));
+        let mut bbr = Congestion::Bbr(Box::new(Bbr::new(MTU)));
         let (share, lost) = shares(&link(mbit, delay, queue, None), &mut bbr);
         assert!(share >= 90 && lost <= 3, "{share} %, {lost} % lost: {mbit}, {delay}, {queue}");
     }
@@ -132,7 +132,7 @@ fn bbr_fills_paths_without_much_loss() {
 fn bbr_bears_loss_by_chance() {
     for (mbit, delay, queue) in [(100, 50, 50), (100, 200, 200), (10, 20, 100), (20, 5, 5)] {
         for one_of in [1000, 100, 20, 10] {
-            let mut bbr = Congestion::Bbr(Bbr::new(MTU));
+            let mut bbr = Congestion::Bbr(Box::new(Bbr::new(MTU)));
             let (share, _) = shares(&link(mbit, delay, queue, Some(one_of)), &mut bbr);
             let most = 100 - 100 / one_of;
             assert!(

@@ -1,0 +1,125 @@
+//! The queue before the bottleneck, as far as round-trip times tell of it.
+
+use core::time::Duration;
+
+use crate::Instant;
+
+/// Round-trip times above the least by more than this part show that there is a queue.
+const QUEUED: u32 = 16;
+
+/// A difference of round-trip times that is no more than timers and bunches make.
+const NOISE: Duration = Duration::from_millis(1);
+
+/// Time after which the longest round-trip time is forgotten, once or twice over.
+const PEAK_TIME: Duration = Duration::from_secs(10);
+
+/// What round-trip times say of the queue. They are compared with the least of minutes: a flow that has never seen the queue
+/// empty must not take a full one for an empty one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Queue {
+    least: Duration,
+    latest: Duration,
+    /// The longest of this and the last while, and when this one began.
+    peaks: [Duration; 2],
+    since: Instant,
+    /// Of this round: the sum of the samples, and their number.
+    round: (Duration, u32),
+    stood: bool,
+}
+
+impl Queue {
+    /// Takes in a sample, and the least there was.
+    pub(super) fn on_sample(&mut self, sample: Duration, least: Duration, now: Instant) {
+        if now.saturating_since(self.since) > PEAK_TIME {
+            let [peak, _] = self.peaks;
+            self.peaks = [Duration::ZERO, peak];
+            self.since = now;
+        }
+        let [peak, _] = &mut self.peaks;
+        *peak = sample.max(*peak);
+        self.least = least;
+        self.latest = sample;
+        let (sum, count) = self.round;
+        self.round = (sum.saturating_add(sample), count.saturating_add(1));
+    }
+
+    /// A round is over; whether the queue was empty all through it.
+    pub(super) fn end_round(&mut self) -> bool {
+        let (sum, count) = core::mem::take(&mut self.round);
+        let was_empty = sum.checked_div(count).is_some_and(|mean| !self.shows(mean));
+        self.stood = !was_empty;
+        was_empty
+    }
+
+    /// Whether there was a queue in the last round.
+    pub(super) fn stood(&self) -> bool {
+        self.stood
+    }
+
+    /// Whether such a round-trip time shows a queue.
+    pub(super) fn shows(&self, sample: Duration) -> bool {
+        sample > self.least.saturating_add((self.least / QUEUED).max(NOISE))
+    }
+
+    /// Whether there is a queue now.
+    pub(super) fn stands(&self) -> bool {
+        self.shows(self.latest)
+    }
+
+    /// Whether it is as good as full, as far as its length is known.
+    pub(super) fn is_full(&self) -> bool {
+        self.stands() && self.latest.saturating_sub(self.least) > self.length() / 2
+    }
+
+    /// Whether it is long enough to be seen.
+    pub(super) fn is_visible(&self) -> bool {
+        self.shows(self.length().saturating_add(self.least))
+    }
+
+    /// Whether it is much shorter than the path.
+    pub(super) fn is_shallow(&self) -> bool {
+        self.length() < self.least / 2
+    }
+
+    /// The most time that was spent in it lately.
+    fn length(&self) -> Duration {
+        let [peak, before] = self.peaks;
+        peak.max(before).saturating_sub(self.least)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAST: Duration = Duration::from_millis(40);
+
+    fn sample(queue: &mut Queue, queued: u64, at: u64) {
+        let at = Instant::from_nanos(at * 1_000_000);
+        queue.on_sample(LEAST + Duration::from_millis(queued), LEAST, at);
+    }
+
+    #[test]
+    fn a_queue_is_seen_and_known_when_full() {
+        let mut queue = Queue::default();
+        sample(&mut queue, 2, 1);
+        assert!(!queue.stands() && !queue.is_visible() && queue.end_round());
+        sample(&mut queue, 30, 2);
+        assert!(queue.stands() && queue.is_full() && queue.is_visible() && !queue.is_shallow());
+        sample(&mut queue, 10, 3);
+        assert!(queue.stands() && !queue.is_full());
+        assert!(!queue.end_round() && queue.stood());
+        sample(&mut queue, 1, 4);
+        assert!(!queue.stands() && queue.end_round() && !queue.stood());
+    }
+
+    #[test]
+    fn what_it_was_long_ago_is_forgotten() {
+        let mut queue = Queue::default();
+        sample(&mut queue, 80, 1);
+        sample(&mut queue, 10, 10_002);
+        assert!(!queue.is_full());
+        sample(&mut queue, 10, 20_003);
+        assert!(queue.is_full() && queue.is_shallow());
+    }
+}

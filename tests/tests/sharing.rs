@@ -1,0 +1,137 @@
+//! A path that others use as well, and queues that are shorter than the path: what a model of the path (BBR) takes of both.
+//!
+//! The shares are those of a minute. A queue holds so many of the path's round trips.
+
+use std::{thread, time::Duration};
+
+use gannet_driver_mio::netem::Queue;
+use gannet_protocol::{Config, CongestionKind};
+use gannet_tests::{
+    content::Content,
+    directory::name,
+    host::Job,
+    world::{ClientId, Direction, Path, PathId, World},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+/// The rate of a path of that round-trip time, in bits a second: such that it holds more than a few packets.
+const fn rate(rtt: u64) -> u64 {
+    if rtt < 30 { 50_000_000 } else { 20_000_000 }
+}
+
+/// Bytes of a file that does not end.
+const ENDLESS: u64 = 1 << 40;
+
+/// A world with one path of that round-trip time in milliseconds and that queue in round trips.
+fn world(seed: u64, rtt: u64, queue: f64) -> (World, PathId) {
+    let mut world = World::new(seed);
+    world.server_mut().max_stored = u64::MAX;
+    let bytes = (rate(rtt) * rtt) as f64 / 8000.0 * queue;
+    let path = Path::new(rate(rtt), Duration::from_millis(rtt)).queue(Queue::Bytes(bytes as u64));
+    let path = world.add_path(path);
+    (world, path)
+}
+
+/// A client that stores a file that does not end.
+fn put(world: &mut World, path: PathId, file: &str) -> ClientId {
+    let mut config = Config::default();
+    config.congestion = CongestionKind::Bbr;
+    let client = world.add_client_on(path, config);
+    world.start(client, Job::put(&name(file), Content::pattern(1, ENDLESS)));
+    client
+}
+
+/// Packets that went.
+fn sent(world: &mut World, client: ClientId) -> u64 {
+    let stats = world.client_stats(client).expect("it lives");
+    stats.packets_sent - stats.packets_lost
+}
+
+/// Runs each case in a thread of its own, and fails with all that fail.
+fn check(cases: &[(u64, f64)], case: impl Fn(u64, f64) -> Result<(), String> + Sync) {
+    let failed: Vec<_> = thread::scope(|scope| {
+        let case = &case;
+        let threads: Vec<_> = cases
+            .iter()
+            .map(|(rtt, queue)| {
+                scope.spawn(move || {
+                    case(*rtt, *queue).map_err(|why| format!("{rtt} ms, {queue} BDP: {why}"))
+                })
+            })
+            .collect();
+        threads.into_iter().filter_map(|thread| thread.join().expect("no panic").err()).collect()
+    });
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+/// Round-trip times in milliseconds, and queues in round trips.
+const PATHS: [(u64, f64); 7] =
+    [(10, 0.25), (50, 0.25), (100, 0.25), (10, 1.0), (50, 1.0), (100, 1.0), (50, 4.0)];
+
+/// Beside a flow of TCP with CUBIC, each gets its part, whichever comes first.
+#[test]
+fn a_flow_of_tcp_gets_its_share() {
+    check(&PATHS, |rtt, queue| {
+        let (mut world, path) = world(rtt, rtt, queue);
+        let lead = 5 * SECOND;
+        let (cross, client) = if (rtt == 50) == (queue == 1.0) {
+            let cross = world.add_cross_traffic(path, Direction::Up);
+            world.run_for(lead);
+            (cross, put(&mut world, path, "file"))
+        } else {
+            let client = put(&mut world, path, "file");
+            world.run_for(lead);
+            (world.add_cross_traffic(path, Direction::Up), client)
+        };
+        world.run_for(5 * SECOND);
+        let before = (sent(&mut world, client), world.cross_arrived(cross));
+        world.run_for(60 * SECOND);
+        let ours = (sent(&mut world, client) - before.0) as f64;
+        let share = ours / (ours + (world.cross_arrived(cross) - before.1) as f64);
+        let allowed = if queue == 1.0 { 0.3..=0.7 } else { 0.2..=0.8 };
+        if allowed.contains(&share) { Ok(()) } else { Err(format!("{share:.2}")) }
+    });
+}
+
+/// Two of our own get the same, even if one comes later: the index is Jain's.
+#[test]
+fn two_of_our_own_get_the_same() {
+    check(&PATHS, |rtt, queue| {
+        let lead = if (rtt == 50) == (queue == 1.0) { Duration::ZERO } else { 10 * SECOND };
+        let (mut world, path) = world(rtt, rtt, queue);
+        let first = put(&mut world, path, "first");
+        world.run_for(lead);
+        let clients = [first, put(&mut world, path, "second")];
+        world.run_for(5 * SECOND);
+        let before = clients.map(|client| sent(&mut world, client));
+        world.run_for(60 * SECOND);
+        let after = clients.map(|client| sent(&mut world, client));
+        let [a, b] = [after[0] - before[0], after[1] - before[1]].map(|sent| sent as f64);
+        let index = (a + b).powi(2) / (2.0 * (a * a + b * b));
+        if index >= 0.95 { Ok(()) } else { Err(format!("{a} and {b} packets, {index:.3}")) }
+    });
+}
+
+/// Alone on a short queue, hardly anything is lost once the rate is found, and the rate is used.
+#[test]
+fn a_short_queue_is_not_flooded() {
+    // The last are queues of ten packets.
+    let tiny = |rtt: u64| 15_000.0 * 8000.0 / (rate(rtt) * rtt) as f64;
+    let cases = [(10, 0.25), (50, 0.25), (100, 0.25), (50, tiny(50)), (100, tiny(100))];
+    check(&cases, |rtt, queue| {
+        let (mut world, path) = world(rtt, rtt, queue);
+        let client = put(&mut world, path, "file");
+        world.run_for(5 * SECOND);
+        let counts = |world: &World| {
+            let (up, _) = world.counters(client);
+            [up.packets, up.dropped_queue, up.delivered_bytes]
+        };
+        let before = counts(&world);
+        world.run_for(30 * SECOND);
+        let after = counts(&world);
+        let [packets, dropped, bytes] = [0, 1, 2].map(|at| (after[at] - before[at]) as f64);
+        let (loss, used) = (dropped / packets, bytes * 8.0 / 30.0 / rate(rtt) as f64);
+        let is_right = loss < 0.01 && used > 0.9;
+        if is_right { Ok(()) } else { Err(format!("{loss:.4} lost, {used:.3} of the rate used")) }
+    });
+}
