@@ -161,7 +161,7 @@ fn no_clobber_keeps_what_has_the_name() {
 #[test]
 fn the_menu_takes_the_same_options() {
     let (server, here) = (Server::start(), Here::new());
-    server.write("a", "their a");
+    with_time(&server.write("a", "their a"), 1_000_000_000);
     let script =
         b"get a\nget a\nget a --fresh\nget a --check\nput a\nput a --fresh\nget a --no-clobber\n";
     let ran = here.script("127.0.0.1", &server.port(), script).ended_with(1);

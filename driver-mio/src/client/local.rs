@@ -56,7 +56,7 @@ impl Local {
     /// If the file is still this, it need not be fetched.
     pub(super) fn unless(&self) -> Option<Version> {
         let target = self.target.as_ref().filter(|_| !self.how.check)?;
-        target.may_be_copy().then(|| target.version())
+        target.has_telling_time().then(|| target.version())
     }
 
     /// What need not be sent if the file is still that. Whatever it is instead, groups of it may be here.

@@ -19,6 +19,9 @@ use crate::sys::files::{
 /// Most holes of a file that are looked at, whole blocks or not: some ten milliseconds. What lies beyond is read.
 const MAX_LOOKS: usize = 4 * MAX_HOLES as usize;
 
+/// Seconds in which whoever writes two files one after the other also has one of them moved onto the other.
+const MOMENT: i64 = 10;
+
 /// Seconds after which a name is durable by itself: file systems write them after 5 to 30.
 const SETTLED_AFTER: i64 = 300;
 
@@ -89,16 +92,20 @@ impl SourceFile {
         self.len == version.len && self.meta.modified == version.modified
     }
 
-    /// Whether it may be a copy that was given its time. What was only written where it is has the time of that moment, and the
-    /// clocks of file systems are so coarse that another file of that moment has the same.
-    pub(crate) fn may_be_copy(&self) -> bool {
-        self.changed != self.meta.modified
+    /// Whether its time tells which version it is. What was just written where it is, and not given a time, has that of the moment,
+    /// and the clocks of file systems are so coarse that another file of the moment has the same.
+    pub(crate) fn has_telling_time(&self) -> bool {
+        self.changed != self.meta.modified || self.age() >= MOMENT
+    }
+
+    /// Seconds since it was changed last. If the clock was set back, it seems to be newer than new.
+    fn age(&self) -> i64 {
+        time_of_now().secs().saturating_sub(self.changed.secs())
     }
 
     /// Whether it is so new that its name may be in memory alone: for five minutes, which is ten times what file systems take.
     pub(crate) fn is_recent(&self) -> bool {
-        // If the clock was set back, it seems to be newer than new.
-        time_of_now().secs().saturating_sub(self.changed.secs()) < SETTLED_AFTER
+        self.age() < SETTLED_AFTER
     }
 
     /// Its version.

@@ -94,7 +94,7 @@ pub(super) fn prepare(root: &Root, wanted: &Wanted) -> Result<Prepared, Status> 
         if wanted.durability == Durability::Power {
             root.settle(placing.name(), target)?;
         }
-        if !how.check && target.may_be_copy() {
+        if !how.check && target.has_telling_time() {
             // Nobody will go on with what an earlier transfer left, nor miss it if that cannot be looked for.
             if let Ok(Some(claim)) = root.claim(&placing, *owner, Which::Found) {
                 claim.discard();
