@@ -346,7 +346,7 @@ fn half_open_handshakes_are_capped() {
 fn connections_are_capped() {
     let mut world = World::new(18);
     let mut full = None;
-    for number in 0..10_000 {
+    for number in 0..13_000 {
         let Some(id) = ForgedClient::greet(&mut world, stranger(number)) else {
             full = Some(number);
             break;
@@ -356,8 +356,8 @@ fn connections_are_capped() {
         world.run_for(2 * MS);
         world.take_strays(stranger(number));
     }
-    assert_eq!(full, Some(8192));
-    assert_eq!(world.server().connected.len(), 8192);
+    assert_eq!(full, Some(12_288));
+    assert_eq!(world.server().connected.len(), 12_288);
     // When they have gone there is room again.
     world.run_for(60 * SECOND);
     check_alive(&mut world);

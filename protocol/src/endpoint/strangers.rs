@@ -15,8 +15,8 @@ use crate::{
 };
 
 /// Most connections that strangers can have open: room for ten thousand clients. An idle one costs some 6 KiB, so a flood of finished
-/// handshakes costs 96 MiB.
-const MAX_CONNECTIONS: usize = 16_384;
+/// handshakes costs 72 MiB.
+const MAX_CONNECTIONS: usize = 12_288;
 
 /// Who sent a datagram, and which of our addresses it reached.
 pub(super) type From = (SocketAddr, Option<IpAddr>);
