@@ -22,7 +22,7 @@ use crate::{
 use gate::Gate;
 pub use session::{Misuse, Opened, Session};
 use slots::Slots;
-use stateless::Stateless;
+use stateless::{Stateless, answers_anything};
 
 /// Every connection behind one UDP socket: bytes and time go in, bytes and events come out.
 ///
@@ -112,6 +112,10 @@ impl Endpoint {
         now: Instant,
         datagram: Datagram<'d>,
     ) -> Option<Write<'d>> {
+        // Nor is a connection moved there: what it sends would be answered for ever.
+        if self.config.accept && answers_anything(datagram.remote) {
+            return None;
+        }
         let from = (datagram.remote, datagram.local);
         let (to, number) = match Packet::decode(datagram.payload).ok()? {
             Packet::Data { to, number } => (to, number),

@@ -80,7 +80,7 @@ impl Stateless {
         unknown: ConnectionId,
         len: usize,
     ) {
-        let is_worth_it = self.tokens.is_some() && len > RESET_LEN && !answers_anything(from.0);
+        let is_worth_it = self.tokens.is_some() && len > RESET_LEN;
         let has_room = self.waiting.len() < MAX_WAITING;
         if is_worth_it && has_room && self.resets.allow(now, from.0.ip()).is_ok() {
             self.say(from, unknown, Word::Reset);

@@ -2,12 +2,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use super::{
-    Endpoint,
-    gate::Verdict,
-    half_open::Greeted,
-    stateless::{Word, answers_anything},
-};
+use super::{Endpoint, gate::Verdict, half_open::Greeted, stateless::Word};
 use crate::{
     Instant,
     connection::{Answering, Connection, Ids},
@@ -38,7 +33,7 @@ impl Endpoint {
 
     fn on_hello(&mut self, now: Instant, from: From, hello: &Hello<'_>) {
         let (remote, _) = from;
-        if !self.config.accept || self.shutting_down || answers_anything(remote) {
+        if !self.config.accept || self.shutting_down {
             return;
         }
         if hello.version != VERSION {
