@@ -1,5 +1,7 @@
 //! What BBR must keep to, whatever happens.
 
+use core::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
