@@ -37,7 +37,7 @@ pub(crate) fn get(session: &Session, telling: Telling, get: &Get) -> Result<Outc
     let expanded = expand(session, &get.names, Action::Get)?;
     if get.recursive {
         let plan = Fetch::new(session, get, expanded)?;
-        return Running::new(session, telling, Plan::Fetch(Box::new(plan))).finish();
+        return Running::new(session, telling, Plan::Tree(Box::new(plan))).finish();
     }
     if to.as_deref() == Some(Path::new(STREAM)) {
         let Ok([named]) = <[_; 1]>::try_from(expanded) else {
@@ -99,7 +99,7 @@ pub(crate) fn put(session: &Session, telling: Telling, put: &Put) -> Result<Outc
     let Put { files, to, existing, .. } = put;
     if put.recursive {
         let plan = Store::new(session, put)?;
-        return Running::new(session, telling, Plan::Store(Box::new(plan))).finish();
+        return Running::new(session, telling, Plan::Tree(Box::new(plan))).finish();
     }
     let planned = destination::of_puts(files, to.as_deref(), &session.here)?;
     let how = How::from(*existing);

@@ -5,20 +5,14 @@ use std::{collections::VecDeque, ffi::OsString};
 use gannet_driver_mio::client::Lost;
 
 use super::Transfer;
-use crate::{
-    errors::Error,
-    session::Session,
-    tree::{Fetch, Store},
-};
+use crate::{errors::Error, session::Session, tree::Walk};
 
 /// What a command has to move.
 pub(super) enum Plan {
     /// What was named.
     Known(VecDeque<Result<Transfer, Error>>, usize),
-    /// What is found at the server.
-    Fetch(Box<Fetch>),
-    /// What is found here.
-    Store(Box<Store>),
+    /// What is found in whole directories.
+    Tree(Box<dyn Walk>),
 }
 
 /// What comes next.
@@ -61,8 +55,7 @@ impl Plan {
     pub(super) fn advance(&mut self, session: &Session) {
         match self {
             Self::Known(..) => {}
-            Self::Fetch(fetch) => fetch.advance(session),
-            Self::Store(store) => store.advance(session),
+            Self::Tree(walk) => walk.advance(session),
         }
     }
 
@@ -72,8 +65,7 @@ impl Plan {
             Self::Known(waiting, _) => {
                 waiting.pop_front().map(|next| next.map_or_else(Step::Fail, Step::Move))
             }
-            Self::Fetch(fetch) => fetch.next(),
-            Self::Store(store) => store.next(),
+            Self::Tree(walk) => walk.found_mut().next(),
         }
     }
 
@@ -81,8 +73,7 @@ impl Plan {
     pub(super) fn is_over(&self) -> bool {
         match self {
             Self::Known(waiting, _) => waiting.is_empty(),
-            Self::Fetch(fetch) => fetch.is_over(),
-            Self::Store(store) => store.is_over(),
+            Self::Tree(walk) => walk.is_over(),
         }
     }
 
@@ -90,8 +81,7 @@ impl Plan {
     pub(super) fn take_lost(&mut self) -> Option<Lost> {
         match self {
             Self::Known(..) => None,
-            Self::Fetch(fetch) => fetch.take_lost(),
-            Self::Store(store) => store.take_lost(),
+            Self::Tree(walk) => walk.found_mut().take_lost(),
         }
     }
 
@@ -101,8 +91,7 @@ impl Plan {
             Self::Known(waiting, count) => {
                 Seen { files: *count, bytes: None, more: !waiting.is_empty() }
             }
-            Self::Fetch(fetch) => fetch.seen(),
-            Self::Store(store) => store.seen(),
+            Self::Tree(walk) => walk.seen(),
         }
     }
 
@@ -130,8 +119,8 @@ impl Plan {
     /// Does what is left when all files are moved.
     pub(super) fn settle(&mut self) -> Vec<Error> {
         match self {
-            Self::Known(..) | Self::Store(_) => Vec::new(),
-            Self::Fetch(fetch) => fetch.settle(),
+            Self::Known(..) => Vec::new(),
+            Self::Tree(walk) => walk.settle(),
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::{collections::VecDeque, time::Duration, vec};
 
-use gannet_driver_mio::client::{Client, Failure, Job, Lost, Tree};
+use gannet_driver_mio::client::{Client, Failure, Job, Tree};
 use gannet_protocol::{Entry, EntryKind, FileTime, How, Mode, Name, Stat, Status};
 
 use super::{
-    MOST_ASKED, Steps,
+    Found, MOST_ASKED, Walk,
     landing::{Landing, landing, make, open},
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     expand::{Answers, Named, ask_all, directory},
     names::{self, os_string},
     session::Session,
-    transfer::{Seen, Skipped, Step, Transfer, Within},
+    transfer::{Skipped, Step, Transfer, Within},
 };
 
 /// Directories of the server that are fetched with all that is in them.
@@ -29,10 +29,9 @@ pub(crate) struct Fetch {
     listed: VecDeque<(Dir, Vec<Entry>)>,
     /// The one whose entries become steps.
     open: Option<(Dir, vec::IntoIter<Entry>)>,
-    steps: Steps,
+    found: Found,
     /// Directories that were made here, each behind the one that it is in, and what they shall be like in the end.
     made: Vec<Made>,
-    lost: Option<Lost>,
 }
 
 /// A directory of the server, and where what is in it lands.
@@ -69,17 +68,7 @@ impl Fetch {
         get: &Get,
         expanded: Vec<Result<Named, Error>>,
     ) -> Result<Self, Error> {
-        let mut fetch = Self {
-            how: How::from(get.existing),
-            sync: session.syncs(),
-            pending: Vec::new(),
-            asked: VecDeque::new(),
-            listed: VecDeque::new(),
-            open: None,
-            steps: Steps::default(),
-            made: Vec::new(),
-            lost: None,
-        };
+        let mut fetch = Self::empty(How::from(get.existing), session.syncs());
         let count = expanded.len();
         let landing = landing(get.to.as_deref(), count, session)?;
         let (mut roots, mut ahead) = (Vec::new(), VecDeque::new());
@@ -96,18 +85,31 @@ impl Fetch {
                     roots.push(root);
                 }
                 Ok(root) => roots.push(root),
-                Err(error) => fetch.steps.add(Step::Fail(error)),
+                Err(error) => fetch.found.add(Step::Fail(error)),
             }
         }
         refuse_collisions(&roots)?;
         for (root, stat) in look(session, roots)? {
             let list = ahead.pop_front().flatten();
             if let Err(error) = stat.and_then(|stat| fetch.begin(&landing, root, stat, list)) {
-                fetch.steps.add(Step::Fail(error));
+                fetch.found.add(Step::Fail(error));
             }
         }
         fetch.pending.reverse();
         Ok(fetch)
+    }
+
+    fn empty(how: How, sync: bool) -> Self {
+        Self {
+            how,
+            sync,
+            pending: Vec::new(),
+            asked: VecDeque::new(),
+            listed: VecDeque::new(),
+            open: None,
+            found: Found::default(),
+            made: Vec::new(),
+        }
     }
 
     /// Begins with what the user names.
@@ -127,7 +129,7 @@ impl Fetch {
                     Landing::As(path) => path.clone(),
                 };
                 let (how, within) = (self.how, None);
-                self.steps.add(Step::Move(Transfer::Get { text, from, to, how, within }));
+                self.found.add(Step::Move(Transfer::Get { text, from, to, how, within }));
                 Ok(())
             }
             (Some(_), Some(Stat { kind: EntryKind::File | EntryKind::Other, .. })) => {
@@ -159,33 +161,6 @@ impl Fetch {
         }
     }
 
-    pub(crate) fn advance(&mut self, session: &Session) {
-        self.hear(session);
-        while self.lost.is_none()
-            && self.asked.len() + self.listed.len() < MOST_ASKED
-            && !self.steps.is_far_ahead()
-            && let Some(dir) = self.pending.pop()
-        {
-            let job = session.client().list(dir.from.clone());
-            self.asked.push_back((dir, job));
-        }
-        while !self.steps.is_far_ahead() {
-            let Some((dir, mut entries)) = self.open.take() else {
-                let Some((dir, entries)) = self.listed.pop_front() else { break };
-                self.enter(dir, entries);
-                continue;
-            };
-            while !self.steps.is_far_ahead()
-                && let Some(entry) = entries.next()
-            {
-                self.step(&dir, &entry);
-            }
-            if entries.len() > 0 {
-                self.open = Some((dir, entries));
-            }
-        }
-    }
-
     /// Takes the listings that are there.
     fn hear(&mut self, session: &Session) {
         for (dir, mut job) in std::mem::take(&mut self.asked) {
@@ -194,12 +169,12 @@ impl Fetch {
                 Some(Ok(entries)) => self.listed.push_back((dir, entries)),
                 Some(Err(Failure::Lost(lost))) if session.may_come_back(&lost) => {
                     // It may have been made again already.
-                    self.lost = self.lost.or(session.broken());
+                    self.found.lost = self.found.lost.or(session.broken());
                     self.pending.push(dir);
                 }
                 Some(Err(failure)) => {
                     let error = session.error(dir.action(), failure);
-                    self.steps.add(Step::Fail(error));
+                    self.found.add(Step::Fail(error));
                 }
             }
         }
@@ -234,7 +209,7 @@ impl Fetch {
                     }
                     within.push(inner);
                 }
-                Err(error) => self.steps.add(Step::Fail(error)),
+                Err(error) => self.found.add(Step::Fail(error)),
             }
         }
         // The next one is the last.
@@ -245,13 +220,13 @@ impl Fetch {
     fn step(&mut self, dir: &Dir, entry: &Entry) {
         let inner = match dir.enter(&entry.name) {
             Ok(inner) => inner,
-            Err(error) => return self.steps.add(Step::Fail(error)),
+            Err(error) => return self.found.add(Step::Fail(error)),
         };
         let (Dir { from: Some(from), tree, to: Some(name) }, how) = (inner, self.how) else {
             return;
         };
         let text = os_string(from.as_bytes().to_vec());
-        self.steps.add(match entry {
+        self.found.add(match entry {
             Entry { kind: EntryKind::File, is_link: false, len, .. } => {
                 let to = tree.path_of(Some(&name));
                 let within = Some(Within { tree, name, len: *len });
@@ -262,32 +237,53 @@ impl Fetch {
             }
         });
     }
+}
 
-    pub(crate) fn next(&mut self) -> Option<Step> {
-        self.steps.ready.pop_front()
+impl Walk for Fetch {
+    fn found(&self) -> &Found {
+        &self.found
     }
 
-    fn is_found(&self) -> bool {
-        self.pending.is_empty()
-            && self.asked.is_empty()
-            && self.listed.is_empty()
-            && self.open.is_none()
+    fn found_mut(&mut self) -> &mut Found {
+        &mut self.found
     }
 
-    pub(crate) fn is_over(&self) -> bool {
-        self.is_found() && self.steps.ready.is_empty()
+    fn is_searching(&self) -> bool {
+        !self.pending.is_empty()
+            || !self.asked.is_empty()
+            || !self.listed.is_empty()
+            || self.open.is_some()
     }
 
-    pub(crate) fn take_lost(&mut self) -> Option<Lost> {
-        self.lost.take()
-    }
-
-    pub(crate) fn seen(&self) -> Seen {
-        self.steps.seen(!self.is_found())
+    fn advance(&mut self, session: &Session) {
+        self.hear(session);
+        while self.found.lost.is_none()
+            && self.asked.len() + self.listed.len() < MOST_ASKED
+            && !self.found.is_far_ahead()
+            && let Some(dir) = self.pending.pop()
+        {
+            let job = session.client().list(dir.from.clone());
+            self.asked.push_back((dir, job));
+        }
+        while !self.found.is_far_ahead() {
+            let Some((dir, mut entries)) = self.open.take() else {
+                let Some((dir, entries)) = self.listed.pop_front() else { break };
+                self.enter(dir, entries);
+                continue;
+            };
+            while !self.found.is_far_ahead()
+                && let Some(entry) = entries.next()
+            {
+                self.step(&dir, &entry);
+            }
+            if entries.len() > 0 {
+                self.open = Some((dir, entries));
+            }
+        }
     }
 
     /// Gives the directories the permission bits and times that they have at the server.
-    pub(crate) fn settle(&mut self) -> Vec<Error> {
+    fn settle(&mut self) -> Vec<Error> {
         let mut failed = Vec::new();
         // Those within first: what is done in a directory changes its time.
         for Made { tree, name, mode, modified } in self.made.drain(..).rev() {

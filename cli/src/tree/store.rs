@@ -8,17 +8,17 @@ use std::{
     vec,
 };
 
-use gannet_driver_mio::client::{Client, Failure, Job, LocalEntry, LocalKind, Lost, Tree};
+use gannet_driver_mio::client::{Client, Failure, Job, LocalEntry, LocalKind, Tree};
 use gannet_protocol::{Destination, EntryKind, How, Mode, Name, Stat, Status};
 
-use super::{MOST_ASKED, Steps};
+use super::{Found, MOST_ASKED, Walk};
 use crate::{
     args::Put,
     destination::{self, STREAM},
     errors::{Action, Conflict, Error},
     names,
     session::{Session, is_status},
-    transfer::{Seen, Skipped, Step, Transfer, Within},
+    transfer::{Skipped, Step, Transfer, Within},
 };
 
 /// Directories of this machine that are stored with all that is in them.
@@ -31,8 +31,7 @@ pub(crate) struct Store {
     made: VecDeque<Dir>,
     /// The one whose entries become steps.
     open: Option<(Dir, vec::IntoIter<LocalEntry>)>,
-    steps: Steps,
-    lost: Option<Lost>,
+    found: Found,
 }
 
 /// A directory of this machine, and where what is in it lands.
@@ -65,8 +64,7 @@ impl Store {
             asked: VecDeque::new(),
             made: VecDeque::new(),
             open: None,
-            steps: Steps::default(),
-            lost: None,
+            found: Found::default(),
         };
         let is_directory =
             |file: &&PathBuf| file.as_os_str() != STREAM && session.here.resolve(file).is_dir();
@@ -86,7 +84,7 @@ impl Store {
         for (each, file) in
             destination::of_puts(&others, to.as_deref(), &session.here)?.into_iter().zip(others)
         {
-            store.steps.add(each.map_or_else(Step::Fail, |(from, to)| {
+            store.found.add(each.map_or_else(Step::Fail, |(from, to)| {
                 Step::Move(match file.as_os_str() == STREAM {
                     true => Transfer::Read { to, how: store.how },
                     false => {
@@ -98,7 +96,7 @@ impl Store {
         }
         for path in directories {
             if let Err(error) = store.begin(session, path, &landing) {
-                store.steps.add(Step::Fail(error));
+                store.found.add(Step::Fail(error));
             }
         }
         store.pending.reverse();
@@ -143,38 +141,6 @@ impl Store {
         Ok(())
     }
 
-    pub(crate) fn advance(&mut self, session: &Session) {
-        self.hear(session);
-        while self.lost.is_none()
-            && self.asked.len() + self.made.len() < MOST_ASKED
-            && !self.steps.is_far_ahead()
-            && let Some(dir) = self.pending.pop()
-        {
-            match &dir.to {
-                Some(name) => {
-                    let job = session.client().make_directory_as(name.clone(), dir.mode);
-                    self.asked.push_back((dir, Making::Make(job)));
-                }
-                None => self.made.push_back(dir),
-            }
-        }
-        while !self.steps.is_far_ahead() {
-            let Some((dir, mut entries)) = self.open.take() else {
-                let Some(dir) = self.made.pop_front() else { break };
-                self.enter(dir);
-                continue;
-            };
-            while !self.steps.is_far_ahead()
-                && let Some(entry) = entries.next()
-            {
-                self.step(&dir, &entry);
-            }
-            if entries.len() > 0 {
-                self.open = Some((dir, entries));
-            }
-        }
-    }
-
     /// Takes the server's answers that are there.
     fn hear(&mut self, session: &Session) {
         for (dir, mut making) in std::mem::take(&mut self.asked) {
@@ -191,7 +157,7 @@ impl Store {
                 (Some(Ok(())), ..) => self.made.push_back(dir),
                 (Some(Err(Failure::Lost(lost))), ..) if session.may_come_back(&lost) => {
                     // It may have been made again already.
-                    self.lost = self.lost.or(session.broken());
+                    self.found.lost = self.found.lost.or(session.broken());
                     self.pending.push(dir);
                 }
                 (Some(Err(failure)), Making::Make(_), Some(name))
@@ -202,7 +168,7 @@ impl Store {
                 }
                 (Some(Err(failure)), ..) => {
                     let error = session.error(Action::Put(dir.path()), failure);
-                    self.steps.add(Step::Fail(error));
+                    self.found.add(Step::Fail(error));
                 }
             }
         }
@@ -219,7 +185,7 @@ impl Store {
             Err(status) => {
                 let path = dir.path();
                 let action = Action::Put(path.clone());
-                self.steps.add(Step::Fail(Error::Local { action, path, status }));
+                self.found.add(Step::Fail(Error::Local { action, path, status }));
             }
         }
     }
@@ -230,7 +196,7 @@ impl Store {
             if let LocalKind::Directory(mode) = entry.kind {
                 match dir.enter(&entry.name) {
                     Ok(inner) => self.pending.push(Dir { mode, ..inner }),
-                    Err(error) => self.steps.add(Step::Fail(error)),
+                    Err(error) => self.found.add(Step::Fail(error)),
                 }
             }
         }
@@ -243,12 +209,12 @@ impl Store {
             LocalKind::Link | LocalKind::Other => {
                 let what = dir.path().join(&entry.name).into_os_string();
                 let is_link = entry.kind == LocalKind::Link;
-                return self.steps.add(Step::Skip(Skipped { what, is_here: true, is_link }));
+                return self.found.add(Step::Skip(Skipped { what, is_here: true, is_link }));
             }
         };
         let inner = match dir.enter(&entry.name) {
             Ok(inner) => inner,
-            Err(error) => return self.steps.add(Step::Fail(error)),
+            Err(error) => return self.found.add(Step::Fail(error)),
         };
         let (Dir { tree, from: Some(name), to: Some(to), .. }, how) = (inner, self.how) else {
             return;
@@ -257,30 +223,56 @@ impl Store {
         let to = Destination { path: dir.to.clone(), leaf: to.leaf(), into_directory: true };
         let within = Some(Within { tree, name, len });
         let (from, again) = (file.clone(), false);
-        self.steps.add(Step::Move(Transfer::Put { file, from, to, how, again, within }));
+        self.found.add(Step::Move(Transfer::Put { file, from, to, how, again, within }));
+    }
+}
+
+impl Walk for Store {
+    fn found(&self) -> &Found {
+        &self.found
     }
 
-    pub(crate) fn next(&mut self) -> Option<Step> {
-        self.steps.ready.pop_front()
+    fn found_mut(&mut self) -> &mut Found {
+        &mut self.found
     }
 
-    fn is_found(&self) -> bool {
-        self.pending.is_empty()
-            && self.asked.is_empty()
-            && self.made.is_empty()
-            && self.open.is_none()
+    fn is_searching(&self) -> bool {
+        !self.pending.is_empty()
+            || !self.asked.is_empty()
+            || !self.made.is_empty()
+            || self.open.is_some()
     }
 
-    pub(crate) fn is_over(&self) -> bool {
-        self.is_found() && self.steps.ready.is_empty()
-    }
-
-    pub(crate) fn take_lost(&mut self) -> Option<Lost> {
-        self.lost.take()
-    }
-
-    pub(crate) fn seen(&self) -> Seen {
-        self.steps.seen(!self.is_found())
+    fn advance(&mut self, session: &Session) {
+        self.hear(session);
+        while self.found.lost.is_none()
+            && self.asked.len() + self.made.len() < MOST_ASKED
+            && !self.found.is_far_ahead()
+            && let Some(dir) = self.pending.pop()
+        {
+            match &dir.to {
+                Some(name) => {
+                    let job = session.client().make_directory_as(name.clone(), dir.mode);
+                    self.asked.push_back((dir, Making::Make(job)));
+                }
+                None => self.made.push_back(dir),
+            }
+        }
+        while !self.found.is_far_ahead() {
+            let Some((dir, mut entries)) = self.open.take() else {
+                let Some(dir) = self.made.pop_front() else { break };
+                self.enter(dir);
+                continue;
+            };
+            while !self.found.is_far_ahead()
+                && let Some(entry) = entries.next()
+            {
+                self.step(&dir, &entry);
+            }
+            if entries.len() > 0 {
+                self.open = Some((dir, entries));
+            }
+        }
     }
 }
 

@@ -7,17 +7,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn fetch() -> Fetch {
-    Fetch {
-        how: How::default(),
-        sync: true,
-        pending: Vec::new(),
-        asked: VecDeque::new(),
-        listed: VecDeque::new(),
-        open: None,
-        steps: Steps::default(),
-        made: Vec::new(),
-        lost: None,
-    }
+    Fetch::empty(How::default(), true)
 }
 
 fn name(text: &str) -> Name {
@@ -52,7 +42,7 @@ fn a_listing_that_contradicts_itself_lands_where_it_may() {
     fetch.enter(dir, listing);
     let (dir, left) = fetch.open.take().unwrap();
     left.for_each(|entry| fetch.step(&dir, &entry));
-    let mut told: Vec<_> = std::iter::from_fn(|| fetch.next())
+    let mut told: Vec<_> = std::iter::from_fn(|| fetch.found.next())
         .map(|step| match step {
             Step::Move(Transfer::Get { from, to, .. }) => {
                 let to = to.strip_prefix(root.path()).unwrap().display().to_string();
