@@ -43,8 +43,6 @@ const DELAY: Duration = Duration::from_millis(40);
 const LOSS: f64 = 0.02;
 /// The largest UDP payload that passes: Ethernet's 1500 bytes less the headers of IPv4 and UDP.
 const MTU: usize = 1500 - IPV4_UDP_OVERHEAD as usize;
-/// What the sender sends, in bits per second: packets' headers below UDP need the rest of the link.
-const SENDING: u64 = RATE / 100 * 97;
 /// The name of the file on both sides.
 const NAME: &str = "demo.bin";
 
@@ -63,8 +61,8 @@ fn show(console: Console) -> Result<(), Error> {
     let stage = Stage::build(directory.path())?;
     print(format_args!(
         "Between a server and a client: a link of {}, {} there and back, {}% of packets lost.\n\
-         Sending at the link's rate, because this version's congestion control takes every loss\n\
-         for congestion and would need minutes.\n\n",
+         Sending at the link's rate, as --congestion bbr finds it: what takes every loss for\n\
+         congestion would need minutes.\n\n",
         format_rate(RATE),
         format_duration(2 * DELAY),
         LOSS * 100.0,
@@ -127,7 +125,7 @@ impl Stage {
         let expected = Expected::just(self.key.public());
         let security = ClientSecurity::Sealed { key: Arc::clone(&self.key), expected };
         let mut options = ClientOptions::new(security);
-        options.congestion = CongestionKind::Fixed(SENDING);
+        options.congestion = CongestionKind::Bbr;
         let server = HostPort::new(&address.ip().to_string(), address.port())
             .map_err(|error| Error::Conflict(Conflict::Server(error)))?;
         let client = Client::connect_to_any(&[address], &options)
