@@ -10,7 +10,7 @@ use gannet_driver_mio::{
 use gannet_protocol::{Expected, PublicKey};
 
 use crate::{
-    args::{Congestion, Connecting},
+    args::{Congestion, Connecting, Manners},
     errors::{Error, TrustError},
     question,
     settings::{Settings, own_key},
@@ -25,8 +25,8 @@ pub(crate) fn connect(
     connecting: Connecting,
     settings: &Settings,
 ) -> Result<(Client, Option<PublicKey>), Error> {
-    let Connecting { timeout, congestion, sync, .. } = connecting;
-    let terms = Terms { timeout, congestion, sync };
+    let Connecting { timeout, congestion, manners, sync, .. } = connecting;
+    let terms = Terms { timeout, congestion, manners, sync };
     if connecting.plain {
         let client = dial(server, terms, ClientSecurity::Plain)?;
         return Ok((client, None));
@@ -56,6 +56,7 @@ pub(crate) struct Terms {
     pub(crate) timeout: Duration,
     /// How fast it is sent.
     pub(crate) congestion: Congestion,
+    pub(crate) manners: Manners,
     /// Whether what is stored here is to survive a power failure.
     pub(crate) sync: bool,
 }
@@ -146,6 +147,8 @@ fn dial(server: &HostPort, terms: Terms, security: ClientSecurity) -> Result<Cli
     let mut options = ClientOptions::new(security);
     options.connect_timeout = terms.timeout;
     options.congestion = terms.congestion.into();
+    options.background = terms.manners.background;
+    options.max_rate = terms.manners.max_rate;
     options.sync = terms.sync;
     Client::connect(server.host(), server.port(), &options).map_err(|error| Error::Connect {
         server: server.clone(),

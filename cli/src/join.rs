@@ -79,7 +79,12 @@ fn reach(
         let key = ticket.server();
         let declined = |_: &_| Err(TrustError::Declined.into());
         // Nothing is fetched over it.
-        let terms = Terms { timeout, congestion: args::Congestion::default(), sync: true };
+        let terms = Terms {
+            timeout,
+            congestion: args::Congestion::default(),
+            manners: args::Manners::default(),
+            sync: true,
+        };
         book.reach(server, Some(key), terms, declined).map(|client| (server.clone(), client))
     };
     let first = match reach(ticket.via(), timeout) {

@@ -1,6 +1,6 @@
 //! What an endpoint's owner can choose.
 
-use core::{net::SocketAddr, time::Duration};
+use core::{net::SocketAddr, num::NonZeroU64, time::Duration};
 
 #[cfg(doc)]
 use crate::Instant;
@@ -9,6 +9,9 @@ use crate::{crypto::Identity, sealed::Lowered};
 /// Most bytes of a UDP payload that is sent or received: jumbo frames of 9,000 bytes less IPv4 and UDP
 /// headers. Larger ones gain 4% on loopback and nothing elsewhere.
 pub const MAX_DATAGRAM: usize = 8972;
+
+/// Smallest limit of a connection's rate, in bits a second: a packet every one and a half seconds, well within any idle timeout.
+pub const MIN_RATE: u64 = 8_000;
 
 /// Settings of an endpoint; every field has a default.
 #[derive(Clone, Debug)]
@@ -23,6 +26,11 @@ pub struct Config {
     pub epoch: Duration,
     /// Which congestion control new connections use.
     pub congestion: CongestionKind,
+    /// Whether new connections yield to everything else on their path (LEDBAT++, draft-irtf-iccrg-ledbat-plus-plus), whatever
+    /// `congestion` says: both sides, for the peer is told. Default: no.
+    pub background: bool,
+    /// Most bits a second that a new connection takes either way, for the peer is told; [`MIN_RATE`] at least. Default: no limit.
+    pub max_rate: Option<NonZeroU64>,
     /// Silence after which a connection is lost. Default 30 s.
     pub idle_timeout: Duration,
     /// Time after which a connect attempt is given up. Default 10 s.
@@ -65,6 +73,8 @@ impl Default for Config {
             always_retry: false,
             epoch: Duration::ZERO,
             congestion: CongestionKind::default(),
+            background: false,
+            max_rate: None,
             idle_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
             max_datagram: MAX_DATAGRAM as u16,

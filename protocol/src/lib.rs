@@ -121,7 +121,7 @@ mod time;
 mod wire;
 
 pub use body::{BodyId, FileDone, Source, Ticket, Unread, Write};
-pub use config::{Config, CongestionKind, MAX_DATAGRAM, Security, Stats};
+pub use config::{Config, CongestionKind, MAX_DATAGRAM, MIN_RATE, Security, Stats};
 pub use endpoint::{Datagram, Ecn, Endpoint, Misuse, Opened, Session, Transmit};
 pub use event::{CloseCode, CloseReason, ConnectionHandle, Event, ExchangeId, Violation};
 pub use expected::{Expected, Judgement};

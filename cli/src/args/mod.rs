@@ -6,7 +6,7 @@
 mod values;
 mod verbs;
 
-use std::{ffi::OsString, net::IpAddr, path::PathBuf, time::Duration};
+use std::{ffi::OsString, net::IpAddr, num::NonZeroU64, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
@@ -172,6 +172,8 @@ pub(crate) struct Reaching {
     plain: bool,
     #[command(flatten)]
     sending: Sending,
+    #[command(flatten)]
+    manners: Manners,
 }
 
 /// What is asked for goes on when the connection was lost.
@@ -207,6 +209,8 @@ pub(crate) struct Connecting {
     pub(crate) plain: bool,
     /// How fast it is sent.
     pub(crate) congestion: Congestion,
+    /// What of the path it takes.
+    pub(crate) manners: Manners,
     /// How long it is waited for when it was lost.
     pub(crate) retry_for: Duration,
     /// Whether what is stored here is to survive a power failure.
@@ -216,12 +220,11 @@ pub(crate) struct Connecting {
 impl Reaching {
     /// With what else the user said.
     pub(crate) fn with(self, options: impl Into<Options>) -> Connecting {
-        let Self { timeout: Timeout { connect_timeout }, server_key, accept_new, plain, sending } =
-            self;
-        let Sending { congestion } = sending;
+        let Self { timeout, server_key, accept_new, plain, sending, manners } = self;
+        let (Timeout { connect_timeout }, Sending { congestion }) = (timeout, sending);
         let Options { retry_for, sync } = options.into();
         let timeout = connect_timeout;
-        Connecting { timeout, server_key, accept_new, plain, congestion, retry_for, sync }
+        Connecting { timeout, server_key, accept_new, plain, congestion, manners, retry_for, sync }
     }
 }
 
@@ -256,6 +259,17 @@ pub(crate) struct Sending {
     /// What tells how fast this side may send, for those who know; how the other side sends is its own choice.
     #[arg(long, value_enum, value_name = "NAME", default_value_t)]
     pub(crate) congestion: Congestion,
+}
+
+/// What of the path a connection takes, both ways.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub(crate) struct Manners {
+    /// Yield to everything else on the path, both ways: for what nobody waits for.
+    #[arg(long, conflicts_with = "congestion")]
+    pub(crate) background: bool,
+    /// Send and fetch no faster than this, for example 20mbit.
+    #[arg(long = "rate", value_name = "RATE", value_parser = values::rate)]
+    pub(crate) max_rate: Option<NonZeroU64>,
 }
 
 /// How a side keeps the files that it receives.

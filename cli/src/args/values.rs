@@ -1,13 +1,13 @@
 //! Parsers of single values.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, num::NonZeroU64, time::Duration};
 
 use clap::ValueEnum;
 use gannet_driver_mio::{
     trust::MAX_LIFETIME,
-    units::{parse_duration, parse_size},
+    units::{parse_duration, parse_rate, parse_size},
 };
-use gannet_protocol::CongestionKind;
+use gannet_protocol::{CongestionKind, MIN_RATE};
 
 /// A choice of congestion control.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -49,6 +49,13 @@ pub(super) fn timeout(text: &str) -> Result<Duration, String> {
         long if long > LONGEST_TIMEOUT => Err("the longest is 1h".into()),
         time => Ok(time),
     }
+}
+
+/// The most that a connection takes.
+pub(super) fn rate(text: &str) -> Result<NonZeroU64, String> {
+    let rate = parse_rate(text).map_err(|error| error.to_string())?;
+    let enough = NonZeroU64::new(rate).filter(|rate| rate.get() >= MIN_RATE);
+    enough.ok_or_else(|| format!("the slowest is {}kbit", MIN_RATE / 1000))
 }
 
 /// A time to wait for a server that was lost.

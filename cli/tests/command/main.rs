@@ -16,6 +16,7 @@ mod json;
 mod keys;
 mod kills;
 mod manage;
+mod manners;
 mod menu;
 mod modes;
 mod output;

@@ -122,6 +122,8 @@ fn attempt(
     let mut config = Config::default();
     config.accept = false;
     config.congestion = options.congestion;
+    config.background = options.background;
+    config.max_rate = options.max_rate;
     config.connect_timeout = patience;
     let expected = match &options.security {
         ClientSecurity::Plain => Expected::default(),

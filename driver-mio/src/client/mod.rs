@@ -20,6 +20,7 @@ mod worker;
 use std::{
     io::{Read, Write},
     net::SocketAddr,
+    num::NonZeroU64,
     path::PathBuf,
     sync::{
         atomic::{AtomicU64, Ordering},
@@ -60,6 +61,10 @@ pub struct ClientOptions {
     pub connect_timeout: Duration,
     /// The congestion control.
     pub congestion: CongestionKind,
+    /// Whether both sides yield to everything else on the path. Default false.
+    pub background: bool,
+    /// Most bits a second that either side sends, [`gannet_protocol::MIN_RATE`] at least. Default none.
+    pub max_rate: Option<NonZeroU64>,
     /// How the connection is protected, and whom the client trusts.
     pub security: ClientSecurity,
     /// The cryptography of sealed connections.
@@ -75,6 +80,8 @@ impl ClientOptions {
         Self {
             connect_timeout: Duration::from_secs(10),
             congestion: CongestionKind::default(),
+            background: false,
+            max_rate: None,
             security,
             crypto: Provider::default(),
             sync: true,

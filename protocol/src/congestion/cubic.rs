@@ -8,6 +8,7 @@ use super::{
     hystart::{Growth, HyStart},
     minimum_window, rate,
     round::Round,
+    usage::Usage,
 };
 use crate::{Instant, rtt::Rtt};
 
@@ -147,7 +148,8 @@ impl Controller for Cubic {
 
     fn on_acked(&mut self, acked: &Acked<'_>) {
         let round_began = self.round.on_acked(acked.largest);
-        let used = !acked.app_limited && self.usage.filled(self);
+        let used =
+            !acked.app_limited && self.usage.filled(self.window, self.mtu, self.in_slow_start());
         if round_began {
             self.usage.turn();
         }
@@ -271,37 +273,4 @@ impl Avoidance {
 
 fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// How much of the window was used: one that is not used says nothing about the path and must not
-/// grow (RFC 9002 section 7.8).
-#[derive(Clone, Debug, Default)]
-struct Usage {
-    /// Most bytes in flight in this round.
-    peak: u64,
-    /// Most bytes in flight in the last one.
-    last_peak: u64,
-}
-
-impl Usage {
-    fn on_sent(&mut self, in_flight: u64) {
-        self.peak = self.peak.max(in_flight);
-    }
-
-    /// A new round begins.
-    fn turn(&mut self) {
-        self.last_peak = core::mem::take(&mut self.peak);
-    }
-
-    /// Whether the window of `cubic` was filled. In slow start the window runs ahead of what pacing
-    /// lets out, by up to two; later an eighth is left for the pacer's and the timers' grain.
-    fn filled(&self, cubic: &Cubic) -> bool {
-        let peak = self.peak.max(self.last_peak);
-        let window = cubic.window;
-        if cubic.in_slow_start() {
-            peak.saturating_mul(2) >= window
-        } else {
-            peak.saturating_add(cubic.mtu).saturating_add(window / 8) > window
-        }
-    }
 }

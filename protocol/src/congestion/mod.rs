@@ -8,7 +8,9 @@ mod cubic;
 mod curve;
 mod fixed;
 mod hystart;
+mod ledbat;
 mod round;
+mod usage;
 
 use alloc::boxed::Box;
 use core::{
@@ -19,6 +21,7 @@ use core::{
 pub(crate) use bbr::Bbr;
 pub(crate) use cubic::Cubic;
 pub(crate) use fixed::FixedRate;
+pub(crate) use ledbat::Ledbat;
 
 use crate::{Instant, delivery::RateSample, rtt::Rtt};
 
@@ -142,6 +145,8 @@ pub(crate) enum Congestion {
     Cubic(Box<Cubic>),
     /// A rate that somebody set.
     Fixed(FixedRate),
+    /// What others leave.
+    Ledbat(Ledbat),
 }
 
 impl Deref for Congestion {
@@ -152,6 +157,7 @@ impl Deref for Congestion {
             Self::Bbr(bbr) => &**bbr,
             Self::Cubic(cubic) => &**cubic,
             Self::Fixed(fixed) => fixed,
+            Self::Ledbat(ledbat) => ledbat,
         }
     }
 }
@@ -162,6 +168,7 @@ impl DerefMut for Congestion {
             Self::Bbr(bbr) => &mut **bbr,
             Self::Cubic(cubic) => &mut **cubic,
             Self::Fixed(fixed) => fixed,
+            Self::Ledbat(ledbat) => ledbat,
         }
     }
 }

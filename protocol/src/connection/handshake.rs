@@ -149,6 +149,8 @@ fn said(server: ConnectionId, config: &Config, reset_token: Option<[u8; TOKEN_LE
         credit,
         body_window,
         reset_token,
+        max_rate: config.max_rate,
+        background: config.background,
     };
     let mut bytes = alloc::vec![0; MAX_SAID];
     let mut w = Writer::new(&mut bytes);
@@ -280,6 +282,7 @@ impl Connection {
         self.liveness.last_eliciting_sent = now;
         self.liveness.idle_timeout = self.liveness.idle_timeout.min(peer.idle_timeout);
         self.path.allow_datagrams(peer.max_datagram.min(self.config.max_datagram));
+        self.heed(peer);
         self.exchanges.set_peer_limits(&peer.credit, peer.body_window);
         self.peer = secured.peer;
         self.protection = secured.protection;
@@ -288,6 +291,17 @@ impl Connection {
         }
         self.state = State::Established { finish };
         outbox.events.push_back(Event::Connected(self.handle));
+    }
+
+    /// Sends as the peer wants it, here and on every later path.
+    fn heed(&mut self, peer: &Parameters) {
+        let config = &mut self.config;
+        config.max_rate = match (config.max_rate, peer.max_rate) {
+            (Some(own), Some(theirs)) => Some(own.min(theirs)),
+            (own, theirs) => own.or(theirs),
+        };
+        config.background |= peer.background;
+        self.path.set_manners(config);
     }
 
     /// Keeps a protected packet until the FINISH is here.

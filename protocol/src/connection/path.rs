@@ -10,7 +10,7 @@ use core::{
 use crate::{
     Config, CongestionKind, Instant,
     acks::MAX_ACK_DELAY,
-    congestion::{Bbr, Congestion, Cubic, FixedRate},
+    congestion::{Bbr, Congestion, Cubic, FixedRate, Ledbat},
     delivery::DeliveryRate,
     mtu::MtuDiscovery,
     pacer::{self, Pacer},
@@ -47,6 +47,8 @@ pub(crate) struct Path {
     pub(crate) challenge: Challenge,
     responses: [Option<[u8; 8]>; MAX_RESPONSES],
     pacer: Pacer,
+    /// Most bytes a second that are sent.
+    max_rate: u64,
     validated: bool,
     received: u64,
     sent: u64,
@@ -79,18 +81,11 @@ impl Path {
         validated: bool,
     ) -> Self {
         let rtt = Rtt::new(INITIAL_RTT);
-        let mtu = MIN_DATAGRAM as u64;
-        let fixed = |rate| NonZeroU64::new(rate).map(|rate| FixedRate::new(rate, mtu, &rtt));
-        let congestion = match config.congestion {
-            CongestionKind::Cubic => None,
-            CongestionKind::Bbr => Some(Congestion::Bbr(Box::new(Bbr::new(mtu)))),
-            CongestionKind::Fixed(rate) => fixed(rate).map(Congestion::Fixed),
-        };
         Self {
             id: PathId::default(),
             remote,
             local,
-            congestion: congestion.unwrap_or_else(|| Congestion::Cubic(Box::new(Cubic::new(mtu)))),
+            congestion: controller(config, &rtt),
             rtt,
             mtu: MtuDiscovery::new(MIN_DATAGRAM as u16, MIN_DATAGRAM as u16),
             delivery: DeliveryRate::new(),
@@ -99,9 +94,18 @@ impl Path {
             challenge: Challenge::None,
             responses: [None; MAX_RESPONSES],
             pacer: Pacer::new(),
+            max_rate: max_rate(config),
             validated,
             received: 0,
             sent: 0,
+        }
+    }
+
+    /// Sends from here on as `config` has it by now. Nothing was sent yet that the controller would have to know of.
+    pub(crate) fn set_manners(&mut self, config: &Config) {
+        self.max_rate = max_rate(config);
+        if config.background {
+            self.congestion = controller(config, &self.rtt);
         }
     }
 
@@ -168,7 +172,7 @@ impl Path {
     }
 
     fn pace(&self) -> (u64, u64) {
-        let rate = self.congestion.pacing_rate(&self.rtt);
+        let rate = self.congestion.pacing_rate(&self.rtt).min(self.max_rate);
         (rate, pacer::burst(rate, u64::from(self.mtu.current())))
     }
 
@@ -201,6 +205,26 @@ impl Path {
             self.validate();
         }
     }
+}
+
+/// What decides how much a new path carries.
+fn controller(config: &Config, rtt: &Rtt) -> Congestion {
+    let mtu = MIN_DATAGRAM as u64;
+    let cubic = || Congestion::Cubic(Box::new(Cubic::new(mtu)));
+    if config.background {
+        return Congestion::Ledbat(Ledbat::new(mtu));
+    }
+    match config.congestion {
+        CongestionKind::Cubic => cubic(),
+        CongestionKind::Bbr => Congestion::Bbr(Box::new(Bbr::new(mtu))),
+        CongestionKind::Fixed(rate) => NonZeroU64::new(rate)
+            .map_or_else(cubic, |rate| Congestion::Fixed(FixedRate::new(rate, mtu, rtt))),
+    }
+}
+
+/// Most bytes a second that a path carries.
+fn max_rate(config: &Config) -> u64 {
+    config.max_rate.map_or(u64::MAX, |bits| (bits.get() / 8).max(1))
 }
 
 #[cfg(test)]

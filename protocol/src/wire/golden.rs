@@ -6,7 +6,7 @@ use alloc::{
     vec,
     vec::Vec,
 };
-use core::time::Duration;
+use core::{num::NonZeroU64, time::Duration};
 
 use zeroize::Zeroizing;
 
@@ -84,6 +84,8 @@ fn parameters() -> Parameters {
         credit: Credit { body: 4 << 20, exchanges: 256, messages: 256 << 10 },
         body_window: 2 << 20,
         reset_token: None,
+        max_rate: None,
+        background: false,
     }
 }
 
@@ -338,7 +340,13 @@ fn packets_are_as_documented() {
 #[test]
 fn parameters_are_as_documented() {
     let with_token = Parameters { reset_token: Some(RESET_TOKEN), ..parameters() };
-    for (name, parameters) in [("parameters", parameters()), ("parameters-sealed", with_token)] {
+    let polite =
+        Parameters { max_rate: NonZeroU64::new(10_000_000), background: true, ..parameters() };
+    for (name, parameters) in [
+        ("parameters", parameters()),
+        ("parameters-sealed", with_token),
+        ("parameters-polite", polite),
+    ] {
         let bytes = written(|w| parameters.write(w));
         check_written(&vectors(), name, &bytes);
         assert_eq!(Parameters::read(&mut Reader::new(&bytes)), Ok(parameters));
@@ -412,10 +420,16 @@ fn a_listing_is_as_documented() {
 /// that is.
 #[test]
 fn every_vector_of_the_document_is_compared() {
-    let mut names: Vec<String> =
-        ["parameters", "parameters-sealed", "listing", "frame-ack", "frame-ack-partial"]
-            .map(|name| name.to_string())
-            .into();
+    let mut names: Vec<String> = [
+        "parameters",
+        "parameters-polite",
+        "parameters-sealed",
+        "listing",
+        "frame-ack",
+        "frame-ack-partial",
+    ]
+    .map(|name| name.to_string())
+    .into();
     names.extend(packets().iter().map(|(_, packet)| packet_name(packet).to_string()));
     names.extend(frames().iter().map(|frame| frame_name(frame).to_string()));
     names.extend(messages().iter().map(|message| message_name(message).to_string()));

@@ -1,12 +1,13 @@
 //! Transport parameters: what each side tells in the handshake (docs/protocol.md, "Parameters").
 
-use core::time::Duration;
+use core::{num::NonZeroU64, ops::RangeInclusive, time::Duration};
 
 use super::{
     cursor::{Malformed, Reader, VARINT_MAX, Writer},
     frame::Credit,
     packet::{MIN_DATAGRAM, TOKEN_LEN},
 };
+use crate::MIN_RATE;
 
 const MAX_DATAGRAM: u64 = 1;
 const IDLE_TIMEOUT: u64 = 2;
@@ -15,15 +16,19 @@ const EXCHANGES: u64 = 4;
 const MESSAGE_CREDIT: u64 = 5;
 const WINDOW_OF_A_BODY: u64 = 6;
 const RESET_TOKEN: u64 = 7;
+const MAX_RATE: u64 = 9;
+const BACKGROUND: u64 = 10;
 
 /// Shortest idle timeout that is believed: below it ordinary blackouts would end connections.
 const MIN_IDLE_TIMEOUT_MS: u64 = 1_000;
 /// Longest: an hour holds a dead peer's state long enough.
 const MAX_IDLE_TIMEOUT_MS: u64 = 3_600_000;
+/// Numbers below those of the last that mean nothing.
+const UNASSIGNED: [u64; 2] = [0, 8];
 /// Longest value of an unknown parameter, and most of them: room for later versions.
 const MAX_UNKNOWN: usize = 64;
 
-/// What one side is ready to receive.
+/// What one side is ready to receive, and how the other is to send.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Parameters {
     /// Largest UDP payload that it takes.
@@ -36,6 +41,10 @@ pub(crate) struct Parameters {
     pub(crate) body_window: u64,
     /// What a server's RESET of this connection will carry.
     pub(crate) reset_token: Option<[u8; TOKEN_LEN]>,
+    /// Most bits a second that the other side is to send.
+    pub(crate) max_rate: Option<NonZeroU64>,
+    /// Whether the other side is to yield to everything else.
+    pub(crate) background: bool,
 }
 
 impl Parameters {
@@ -50,23 +59,24 @@ impl Parameters {
             (MESSAGE_CREDIT, self.credit.messages),
             (WINDOW_OF_A_BODY, self.body_window),
         ] {
-            w.varint(number);
-            let mut bytes = [0; 8];
-            let mut value_writer = Writer::new(&mut bytes);
-            value_writer.varint(value);
-            let len = value_writer.finish().unwrap_or_default();
-            w.prefixed(bytes.get(..len).unwrap_or_default());
+            write_number(w, number, value);
         }
         if let Some(token) = &self.reset_token {
             w.varint(RESET_TOKEN);
             w.prefixed(token);
+        }
+        if let Some(rate) = self.max_rate {
+            write_number(w, MAX_RATE, rate.get());
+        }
+        if self.background {
+            write_number(w, BACKGROUND, 1);
         }
     }
 
     /// Reads all that is left. Numbers must rise, so that none comes twice; each known one must be there and in
     /// its range; unknown ones are skipped.
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let mut values = [None; 7];
+        let mut values = [None; 11];
         let mut reset_token = None;
         let mut last = None;
         while !r.is_empty() {
@@ -79,17 +89,23 @@ impl Parameters {
             if number == RESET_TOKEN {
                 reset_token = Some(value.array()?);
                 value.finish()?;
+                continue;
             }
             let known = usize::try_from(number).ok().and_then(|n| values.get_mut(n));
-            if let Some(place) = known.filter(|_| number != 0) {
+            if let Some(place) = known.filter(|_| !UNASSIGNED.contains(&number)) {
                 *place = Some(value.varint()?);
                 value.finish()?;
             }
         }
-        let get = |number: u64, range: core::ops::RangeInclusive<u64>| {
-            let value = values.get(number as usize).copied().flatten().ok_or(Malformed)?;
-            if range.contains(&value) { Ok(value) } else { Err(Malformed) }
+        let given = |number: u64, range: RangeInclusive<u64>| {
+            let value = values.get(number as usize).copied().flatten();
+            if value.is_none_or(|value| range.contains(&value)) {
+                Ok(value)
+            } else {
+                Err(Malformed)
+            }
         };
+        let get = |number: u64, range| given(number, range)?.ok_or(Malformed);
         let max_datagram = get(MAX_DATAGRAM, MIN_DATAGRAM as u64..=u64::from(u16::MAX))?;
         let idle = get(IDLE_TIMEOUT, MIN_IDLE_TIMEOUT_MS..=MAX_IDLE_TIMEOUT_MS)?;
         Ok(Self {
@@ -102,8 +118,20 @@ impl Parameters {
             },
             body_window: get(WINDOW_OF_A_BODY, 0..=VARINT_MAX)?,
             reset_token,
+            max_rate: given(MAX_RATE, MIN_RATE..=VARINT_MAX)?.and_then(NonZeroU64::new),
+            background: given(BACKGROUND, 1..=1)?.is_some(),
         })
     }
+}
+
+/// Writes a parameter whose value is a number.
+fn write_number(w: &mut Writer<'_>, number: u64, value: u64) {
+    w.varint(number);
+    let mut bytes = [0; 8];
+    let mut value_writer = Writer::new(&mut bytes);
+    value_writer.varint(value);
+    let len = value_writer.finish().unwrap_or_default();
+    w.prefixed(bytes.get(..len).unwrap_or_default());
 }
 
 #[cfg(test)]
@@ -113,16 +141,20 @@ mod tests {
     use proptest::prelude::*;
 
     fn parameters() -> impl Strategy<Value = Parameters> {
-        let any = || 0..=VARINT_MAX;
+        let number = || 0..=VARINT_MAX;
         let millis = MIN_IDLE_TIMEOUT_MS..=MAX_IDLE_TIMEOUT_MS;
         let token = prop::option::of(prop::array::uniform16(0u8..));
-        let all = (1200u16.., millis, any(), any(), any(), any(), token);
-        all.prop_map(|(size, ms, a, b, c, w, reset_token)| Parameters {
+        let rate = prop::option::of(MIN_RATE..=VARINT_MAX);
+        let limits = (1200u16.., millis, number(), number(), number(), number());
+        let all = (limits, token, rate, any::<bool>());
+        all.prop_map(|((size, ms, a, b, c, w), reset_token, rate, background)| Parameters {
             max_datagram: size,
             idle_timeout: Duration::from_millis(ms),
             credit: Credit { body: a, exchanges: b, messages: c },
             body_window: w,
             reset_token,
+            max_rate: rate.and_then(NonZeroU64::new),
+            background,
         })
     }
 
@@ -139,10 +171,13 @@ mod tests {
         fn parameters_come_back_but_not_cut(parameters in parameters()) {
             let bytes = encode(&parameters);
             prop_assert_eq!(Parameters::read(&mut Reader::new(&bytes)), Ok(parameters));
-            // The token is the last, and may be missing.
-            let whole = bytes.len() - parameters.reset_token.map_or(0, |_| TOKEN_LEN + 2);
-            for cut in (0..bytes.len()).filter(|cut| *cut != whole) {
-                prop_assert_eq!(Parameters::read(&mut Reader::new(&bytes[..cut])), Err(Malformed));
+            // What may be missing comes last.
+            let least = Parameters { reset_token: None, max_rate: None, background: false, ..parameters };
+            for cut in 0..bytes.len() {
+                if let Ok(read) = Parameters::read(&mut Reader::new(&bytes[..cut])) {
+                    prop_assert_eq!(encode(&read), bytes[..cut].to_vec());
+                    prop_assert!(cut >= encode(&least).len());
+                }
             }
         }
 
@@ -152,7 +187,7 @@ mod tests {
         }
 
         #[test]
-        fn unknown_ones_are_skipped_and_doubles_refused(parameters in parameters(), number in 8u64..1000) {
+        fn unknown_ones_are_skipped_and_doubles_refused(parameters in parameters(), number in 11u64..1000) {
             let mut bytes = encode(&parameters);
             let mut buf = [0; 20];
             let mut w = Writer::new(&mut buf);
@@ -180,6 +215,8 @@ mod tests {
             credit: Credit { body: 0, exchanges: 0, messages: 0 },
             body_window: 0,
             reset_token: Some([9; TOKEN_LEN]),
+            max_rate: None,
+            background: false,
         };
         let bytes = encode(&parameters);
         let before = bytes.len() - TOKEN_LEN - 1;
@@ -188,6 +225,35 @@ mod tests {
             bytes.push(len as u8);
             bytes.resize(bytes.len() + len, 9);
             assert_eq!(Parameters::read(&mut Reader::new(&bytes)), Err(Malformed), "{len}");
+        }
+    }
+
+    #[test]
+    fn a_manner_out_of_range_is_refused() {
+        let least = Parameters {
+            max_datagram: 1200,
+            idle_timeout: Duration::from_secs(1),
+            credit: Credit { body: 0, exchanges: 0, messages: 0 },
+            body_window: 0,
+            reset_token: None,
+            max_rate: None,
+            background: false,
+        };
+        for (number, value, is_right) in [
+            (MAX_RATE, MIN_RATE, true),
+            (MAX_RATE, MIN_RATE - 1, false),
+            (BACKGROUND, 1, true),
+            (BACKGROUND, 0, false),
+            (BACKGROUND, 2, false),
+            (UNASSIGNED[1], 0, true),
+        ] {
+            let mut buf = [0; 20];
+            let mut w = Writer::new(&mut buf);
+            write_number(&mut w, number, value);
+            let len = w.finish().unwrap();
+            let bytes = [encode(&least).as_slice(), &buf[..len]].concat();
+            let read = Parameters::read(&mut Reader::new(&bytes));
+            assert_eq!(read.is_ok(), is_right, "{number} {value}");
         }
     }
 }
