@@ -6,7 +6,7 @@ use crate::congestion::Gain;
 const BETA: Gain = Gain { of: 7, whole: 10 };
 
 /// What is used of the bound outside of probing, so that others find room (`1 - BBR.Headroom`).
-const HEADROOM: Gain = Gain { of: 85, whole: 100 };
+const HEADROOM: Gain = Gain { of: 90, whole: 100 };
 
 /// Growth of the bound in a round of probing that reaches it without excessive loss.
 const RISE: Gain = Gain { of: 9, whole: 8 };

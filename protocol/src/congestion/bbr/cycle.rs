@@ -112,13 +112,16 @@ impl Bbr {
         if self.phase != Phase::Up && self.rounds > 1 {
             self.probed = None;
         }
-        // While the rate still grows, loss is no sign of a limit.
         let is_own = match self.phase {
-            Phase::Startup => !self.pipe.has_stalled(),
             Phase::Up | Phase::ProbeRtt { .. } => false,
+            // A short queue that others fill is full at one moment and empty at the next.
+            Phase::Contest if self.queue.is_shallow() => false,
             _ => !self.congested && self.probed.is_none(),
         };
-        self.losses.end_round(was_empty && is_own && !self.lost_full);
+        match self.phase {
+            Phase::Startup => self.losses.end_search(was_empty, !self.pipe.has_stalled()),
+            _ => self.losses.end_round(was_empty && is_own && !self.lost_full),
+        }
         self.lost_full = false;
         self.delivered = Delivered::default();
         self.app_limited = false;
@@ -140,7 +143,7 @@ impl Bbr {
             }
             Phase::Down => {
                 let drained = self.filled(Gain { of: 1, whole: 1 }).min(self.bound.with_headroom());
-                if in_flight <= drained {
+                if in_flight <= drained || self.rounds >= DRAINED {
                     self.enter(Phase::Cruise, now);
                 }
             }

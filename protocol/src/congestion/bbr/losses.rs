@@ -23,6 +23,9 @@ const CHANCES: u64 = 3 * PARTS;
 /// Least separate losses that are more than one burst.
 const EVENTS: u64 = 3;
 
+/// Least packets that are lost where the rate is found by sending twice as much: fewer are chance.
+const FLOOD: u64 = 32;
+
 /// Longest burst of losses that is believed, in packets.
 const MAX_BURST: u64 = 64;
 
@@ -49,6 +52,8 @@ pub(super) struct Losses {
     now: Count,
     /// What was lost while the queue was empty, in parts of packets.
     own: Count,
+    /// The last round while the rate was looked for, which is the path's own if the rate goes on to grow.
+    unsure: Option<Count>,
 }
 
 impl Losses {
@@ -77,9 +82,26 @@ impl Losses {
     /// A round is over; `empty`: its queue was. What it lost is the path's own then.
     pub(super) fn end_round(&mut self, empty: bool) {
         let round = core::mem::take(&mut self.now);
-        if !empty {
-            return;
+        if empty {
+            self.learn(round);
         }
+    }
+
+    /// A round is over in which the rate was looked for. What the one before it lost is the path's own if the rate still
+    /// `grows`: it was not sent too much.
+    pub(super) fn end_search(&mut self, empty: bool, grows: bool) {
+        let round = core::mem::take(&mut self.now);
+        let before = self.unsure.replace(round).filter(|_| grows);
+        if let Some(before) = before {
+            self.learn(before);
+        }
+        if !(grows && empty) {
+            self.unsure = None;
+        }
+    }
+
+    /// What a round lost is the path's own.
+    fn learn(&mut self, round: Count) {
         let own = &mut self.own;
         let add =
             |to: &mut u64, packets: u64| *to = to.saturating_add(packets.saturating_mul(PARTS));
@@ -119,9 +141,11 @@ impl Losses {
         self.now.events >= EVENTS && self.exceeds(self.own() + THRESHOLD, 1)
     }
 
-    /// Whether so much is lost as when sending at more than twice the path's rate.
-    pub(super) fn are_most(&self) -> bool {
-        self.now.lost.saturating_mul(5) > self.now.sent.saturating_mul(2)
+    /// Whether so much is lost as when sending far more than the path carries: a quarter, or `most`, as at twice its rate.
+    pub(super) fn are_a_flood(&self, most: bool) -> bool {
+        let Count { sent, lost, .. } = self.now;
+        let (of, whole) = if most { (2, 5) } else { (1, 4) };
+        lost >= FLOOD && lost.saturating_mul(whole) > sent.saturating_mul(of)
     }
 
     /// Whether more is lost than a share of `expected` millionths, four times its deviation, and so many `bursts`.
@@ -131,7 +155,9 @@ impl Losses {
         let expected = sent.saturating_mul(expected).saturating_mul(PARTS) / MILLION;
         // What is known of the share is uncertain as well.
         let known = self.own.sent.max(ENOUGH * PARTS) / PARTS;
-        let variance = expected.saturating_mul(burst * PARTS);
+        // Bursts differ as much as they are long.
+        let spread = if burst > 1 { 2 * burst } else { 1 };
+        let variance = expected.saturating_mul(spread * PARTS);
         let variance = variance.saturating_add(variance / known * sent);
         let allowed = expected + variance.saturating_mul(16).isqrt() + bursts * burst * PARTS;
         lost.saturating_mul(PARTS) > allowed

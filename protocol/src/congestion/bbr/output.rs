@@ -39,7 +39,16 @@ impl Bbr {
             self.pacing = contest.pacing_rate(rtt);
             return;
         }
-        let rate = self.losses.sending_for(self.rate());
+        // A queue is to empty even if it was a mistake what the path loses of its own.
+        let is_draining = match self.phase {
+            Phase::Drain | Phase::Down => true,
+            Phase::Cruise => self.queue.stood(),
+            _ => false,
+        };
+        let rate = match is_draining {
+            true => self.rate(),
+            false => self.losses.sending_for(self.rate()),
+        };
         let gain = match self.phase {
             Phase::Cruise if self.queue.stood() => DRAINING,
             Phase::Up if self.paid == 1 => PAID_ONCE,
@@ -48,7 +57,7 @@ impl Bbr {
         };
         let pacing = MARGIN.scale(gain.scale(rate));
         if self.pipe.is_full() {
-            self.pacing = pacing.max(1);
+            self.pacing = pacing.min(self.bounded()).max(1);
             return;
         }
         // Who has had little to send so far has seen no rate worth keeping to.
@@ -56,6 +65,16 @@ impl Bbr {
         let first =
             self.min_rtt.get().map_or(0, |rtt| rate_of(self.phase.pacing().scale(initial), rtt));
         self.pacing = self.pacing.max(pacing).max(first);
+    }
+
+    /// The rate that spreads what may be in flight while nothing is tried over a round trip. Were it sent faster than that, it
+    /// would come in bunches, which a short queue does not hold.
+    fn bounded(&self) -> u64 {
+        let bound = self.bound.with_headroom();
+        match (self.phase, self.min_rtt.get()) {
+            (Phase::Cruise, Some(rtt)) if bound < u64::MAX => rate_of(bound, rtt),
+            _ => u64::MAX,
+        }
     }
 
     pub(super) fn set_window(&mut self, acked: u64) {

@@ -5,6 +5,9 @@ use super::{
     cycle::{DRAINED, PATIENCE},
 };
 
+/// Rounds after a probe in which the queue that it left behind is gone, whatever was wrong with what it found.
+const SETTLED: u32 = 5;
+
 impl Bbr {
     /// A probe that had `in_flight` bytes on the path lost too much.
     pub(super) fn on_vain_probe(&mut self, in_flight: u64) {
@@ -17,17 +20,24 @@ impl Bbr {
     pub(super) fn is_congestion(&self) -> bool {
         // The queue that a probe left behind is no sign of others.
         let is_mine = match self.phase {
-            Phase::Cruise => self.rounds < 1 && !self.stood,
-            Phase::Down => self.rounds < DRAINED && !self.stood,
+            Phase::Down | Phase::Cruise => self.rounds_since < DRAINED && !self.stood,
             _ => false,
         };
-        if !is_mine && self.queue.is_full() && self.losses.exceed_own() {
+        let is_full = self.queue.is_full() || self.is_sharing_little();
+        if !is_mine && is_full && self.losses.exceed_own() {
             return true;
         }
         let is_probing = matches!(self.phase, Phase::Startup | Phase::Refill | Phase::Up);
-        // While no more is sent than the path carries, it takes a queue to lose more than it always does.
-        let is_likely = is_probing || self.queue.stands() || !self.queue.is_visible();
+        // While no more is sent than the path carries, it takes a queue to lose more than it always does: one that is full, or,
+        // where something drops packets before it is, one that stands although the last probe's is long gone.
+        let is_standing = self.rounds_since >= SETTLED && self.queue.stood() && self.queue.stands();
+        let is_likely = is_probing || is_full || is_standing || !self.queue.is_visible();
         is_likely && self.losses.are_excessive()
+    }
+
+    /// Whether others fill a queue with us that is so short that it is full at one moment and empty at the next.
+    fn is_sharing_little(&self) -> bool {
+        self.phase == Phase::Contest && self.queue.is_shallow() && self.queue.stands()
     }
 
     /// There is congestion; `in_flight` bytes were on the path when it was met.
@@ -35,8 +45,9 @@ impl Bbr {
         match self.phase {
             Phase::Startup => {
                 // Without a queue that is seen, as much must be lost as doubling the rate beyond the path's does.
-                let is_sure = self.queue.stands() || self.losses.are_most();
-                if self.pipe.has_stalled() && is_sure {
+                let is_flooded = self.losses.are_a_flood(!self.queue.stands());
+                let has_stalled = self.pipe.has_stalled() && self.queue.stands();
+                if is_flooded || has_stalled {
                     self.pipe.fill();
                     let held = self.held(self.rate()).unwrap_or_default();
                     self.bound.met_limit(self.delivered.in_flight.max(held), held);
