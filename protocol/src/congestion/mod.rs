@@ -4,10 +4,12 @@
 //! and answers with a window and a pacing rate. It sees byte counts, never packets' contents.
 
 mod bbr;
+mod control;
 mod cubic;
 mod curve;
 mod fixed;
 mod hystart;
+mod resume;
 mod round;
 
 use alloc::boxed::Box;
@@ -17,8 +19,10 @@ use core::{
 };
 
 pub(crate) use bbr::Bbr;
+pub(crate) use control::Control;
 pub(crate) use cubic::Cubic;
 pub(crate) use fixed::FixedRate;
+pub(crate) use resume::Saved;
 
 use crate::{Instant, delivery::RateSample, rtt::Rtt};
 
@@ -119,6 +123,9 @@ pub(crate) trait Controller {
 
     /// What is in flight goes to a port where nobody is any more, which is no sign of congestion.
     fn on_diverted(&mut self, rtt: &Rtt);
+
+    /// So many bytes were in flight on a path that gave as much before, and arrived ([`resume`]).
+    fn resume(&mut self, window: u64);
 
     /// The largest packet of the path is now `mtu` bytes.
     fn on_mtu(&mut self, mtu: u64);

@@ -10,7 +10,7 @@ use core::{
 use crate::{
     Config, CongestionKind, Instant,
     acks::MAX_ACK_DELAY,
-    congestion::{Bbr, Congestion, Cubic, FixedRate},
+    congestion::{Bbr, Congestion, Control, Cubic, FixedRate, Saved},
     delivery::DeliveryRate,
     mtu::MtuDiscovery,
     pacer::{self, Pacer},
@@ -38,7 +38,7 @@ pub(crate) struct Path {
     pub(crate) remote: SocketAddr,
     pub(crate) local: Option<IpAddr>,
     pub(crate) rtt: Rtt,
-    pub(crate) congestion: Congestion,
+    pub(crate) congestion: Control,
     pub(crate) mtu: MtuDiscovery,
     pub(crate) delivery: DeliveryRate,
     /// There was nothing to send though the window allowed it.
@@ -90,7 +90,9 @@ impl Path {
             id: PathId::default(),
             remote,
             local,
-            congestion: congestion.unwrap_or_else(|| Congestion::Cubic(Box::new(Cubic::new(mtu)))),
+            congestion: Control::new(
+                congestion.unwrap_or_else(|| Congestion::Cubic(Box::new(Cubic::new(mtu)))),
+            ),
             rtt,
             mtu: MtuDiscovery::new(MIN_DATAGRAM as u16, MIN_DATAGRAM as u16),
             delivery: DeliveryRate::new(),
@@ -108,6 +110,12 @@ impl Path {
     /// Starts to search for the largest packet, once the peer has said what it takes.
     pub(crate) fn allow_datagrams(&mut self, max: u16) {
         self.mtu = MtuDiscovery::new(MIN_DATAGRAM as u16, max.max(MIN_DATAGRAM as u16));
+    }
+
+    /// The path gave this when it was used last: packets of up to `mtu` bytes, too.
+    pub(crate) fn remember(&mut self, saved: Saved, mtu: u16) {
+        self.congestion.remember(saved);
+        self.mtu.try_first(mtu);
     }
 
     /// The probe timeout (RFC 9002, section 6.2.1).

@@ -14,7 +14,7 @@ use super::{
     cursor::{Reader, Writer},
     frame::{self, Credit, Frame, Frames, Reset},
     packet::{self, ConnectionId, Hello, MIN_DATAGRAM, Packet, VERSION},
-    params::Parameters,
+    params::{Parameters, PathHint},
 };
 use crate::{
     BLOCK_LEN, BodyLen, Destination, End, Entry, EntryKind, FileTime, Get, Have, Held, How,
@@ -84,6 +84,7 @@ fn parameters() -> Parameters {
         credit: Credit { body: 4 << 20, exchanges: 256, messages: 256 << 10 },
         body_window: 2 << 20,
         reset_token: None,
+        path: None,
     }
 }
 
@@ -338,7 +339,13 @@ fn packets_are_as_documented() {
 #[test]
 fn parameters_are_as_documented() {
     let with_token = Parameters { reset_token: Some(RESET_TOKEN), ..parameters() };
-    for (name, parameters) in [("parameters", parameters()), ("parameters-sealed", with_token)] {
+    let path = PathHint { rate: 12_500_000, rtt: Duration::from_micros(100_300), mtu: 1472 };
+    let with_path = Parameters { path: Some(path), ..parameters() };
+    for (name, parameters) in [
+        ("parameters", parameters()),
+        ("parameters-sealed", with_token),
+        ("parameters-path", with_path),
+    ] {
         let bytes = written(|w| parameters.write(w));
         check_written(&vectors(), name, &bytes);
         assert_eq!(Parameters::read(&mut Reader::new(&bytes)), Ok(parameters));
@@ -412,10 +419,16 @@ fn a_listing_is_as_documented() {
 /// that is.
 #[test]
 fn every_vector_of_the_document_is_compared() {
-    let mut names: Vec<String> =
-        ["parameters", "parameters-sealed", "listing", "frame-ack", "frame-ack-partial"]
-            .map(|name| name.to_string())
-            .into();
+    let mut names: Vec<String> = [
+        "parameters",
+        "parameters-sealed",
+        "parameters-path",
+        "listing",
+        "frame-ack",
+        "frame-ack-partial",
+    ]
+    .map(|name| name.to_string())
+    .into();
     names.extend(packets().iter().map(|(_, packet)| packet_name(packet).to_string()));
     names.extend(frames().iter().map(|frame| frame_name(frame).to_string()));
     names.extend(messages().iter().map(|message| message_name(message).to_string()));

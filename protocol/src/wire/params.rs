@@ -15,6 +15,7 @@ const EXCHANGES: u64 = 4;
 const MESSAGE_CREDIT: u64 = 5;
 const WINDOW_OF_A_BODY: u64 = 6;
 const RESET_TOKEN: u64 = 7;
+const PATH: u64 = 8;
 
 /// Shortest idle timeout that is believed: below it ordinary blackouts would end connections.
 const MIN_IDLE_TIMEOUT_MS: u64 = 1_000;
@@ -36,6 +37,38 @@ pub(crate) struct Parameters {
     pub(crate) body_window: u64,
     /// What a server's RESET of this connection will carry.
     pub(crate) reset_token: Option<[u8; TOKEN_LEN]>,
+    /// What the path gave when a client last received over it.
+    pub(crate) path: Option<PathHint>,
+}
+
+/// What a path gave when it was last used, as the receiver of what it carried tells it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct PathHint {
+    /// UDP payload bytes a second.
+    pub(crate) rate: u64,
+    /// The least round-trip time.
+    pub(crate) rtt: Duration,
+    /// UDP payload bytes of a full packet.
+    pub(crate) mtu: u16,
+}
+
+impl PathHint {
+    fn write(&self, w: &mut Writer<'_>) {
+        let micros = u64::try_from(self.rtt.as_micros()).unwrap_or(VARINT_MAX).min(VARINT_MAX);
+        let mut bytes = [0; 24];
+        let mut value = Writer::new(&mut bytes);
+        value.varint(self.rate.min(VARINT_MAX));
+        value.varint(micros);
+        value.varint(u64::from(self.mtu));
+        let len = value.finish().unwrap_or_default();
+        w.prefixed(bytes.get(..len).unwrap_or_default());
+    }
+
+    fn read(value: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let (rate, micros) = (value.varint()?, value.varint()?);
+        let mtu = u16::try_from(value.varint()?).map_err(|_| Malformed)?;
+        Ok(Self { rate, rtt: Duration::from_micros(micros), mtu })
+    }
 }
 
 impl Parameters {
@@ -61,13 +94,17 @@ impl Parameters {
             w.varint(RESET_TOKEN);
             w.prefixed(token);
         }
+        if let Some(path) = &self.path {
+            w.varint(PATH);
+            path.write(w);
+        }
     }
 
     /// Reads all that is left. Numbers must rise, so that none comes twice; each known one must be there and in
     /// its range; unknown ones are skipped.
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
         let mut values = [None; 7];
-        let mut reset_token = None;
+        let (mut reset_token, mut path) = (None, None);
         let mut last = None;
         while !r.is_empty() {
             let number = r.varint()?;
@@ -78,6 +115,10 @@ impl Parameters {
             let mut value = Reader::new(r.prefixed(MAX_UNKNOWN)?);
             if number == RESET_TOKEN {
                 reset_token = Some(value.array()?);
+                value.finish()?;
+            }
+            if number == PATH {
+                path = Some(PathHint::read(&mut value)?);
                 value.finish()?;
             }
             let known = usize::try_from(number).ok().and_then(|n| values.get_mut(n));
@@ -102,6 +143,7 @@ impl Parameters {
             },
             body_window: get(WINDOW_OF_A_BODY, 0..=VARINT_MAX)?,
             reset_token,
+            path,
         })
     }
 }
@@ -116,13 +158,20 @@ mod tests {
         let any = || 0..=VARINT_MAX;
         let millis = MIN_IDLE_TIMEOUT_MS..=MAX_IDLE_TIMEOUT_MS;
         let token = prop::option::of(prop::array::uniform16(0u8..));
-        let all = (1200u16.., millis, any(), any(), any(), any(), token);
-        all.prop_map(|(size, ms, a, b, c, w, reset_token)| Parameters {
+        let path = (any(), any(), 0u16..).prop_map(|(rate, micros, mtu)| PathHint {
+            rate,
+            rtt: Duration::from_micros(micros),
+            mtu,
+        });
+        let path = prop::option::of(path);
+        let all = (1200u16.., millis, any(), any(), any(), any(), token, path);
+        all.prop_map(|(size, ms, a, b, c, w, reset_token, path)| Parameters {
             max_datagram: size,
             idle_timeout: Duration::from_millis(ms),
             credit: Credit { body: a, exchanges: b, messages: c },
             body_window: w,
             reset_token,
+            path,
         })
     }
 
@@ -139,9 +188,11 @@ mod tests {
         fn parameters_come_back_but_not_cut(parameters in parameters()) {
             let bytes = encode(&parameters);
             prop_assert_eq!(Parameters::read(&mut Reader::new(&bytes)), Ok(parameters));
-            // The token is the last, and may be missing.
-            let whole = bytes.len() - parameters.reset_token.map_or(0, |_| TOKEN_LEN + 2);
-            for cut in (0..bytes.len()).filter(|cut| *cut != whole) {
+            // What may be missing comes last.
+            let without_path = encode(&Parameters { path: None, ..parameters }).len();
+            let least = encode(&Parameters { path: None, reset_token: None, ..parameters }).len();
+            let whole = |cut: &usize| *cut == without_path || *cut == least;
+            for cut in (0..bytes.len()).filter(|cut| !whole(cut)) {
                 prop_assert_eq!(Parameters::read(&mut Reader::new(&bytes[..cut])), Err(Malformed));
             }
         }
@@ -152,7 +203,7 @@ mod tests {
         }
 
         #[test]
-        fn unknown_ones_are_skipped_and_doubles_refused(parameters in parameters(), number in 8u64..1000) {
+        fn unknown_ones_are_skipped_and_doubles_refused(parameters in parameters(), number in 9u64..1000) {
             let mut bytes = encode(&parameters);
             let mut buf = [0; 20];
             let mut w = Writer::new(&mut buf);
@@ -180,6 +231,7 @@ mod tests {
             credit: Credit { body: 0, exchanges: 0, messages: 0 },
             body_window: 0,
             reset_token: Some([9; TOKEN_LEN]),
+            path: None,
         };
         let bytes = encode(&parameters);
         let before = bytes.len() - TOKEN_LEN - 1;
