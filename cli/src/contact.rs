@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use gannet_driver_mio::{
     client::{Client, ClientOptions, ConnectError},
     security::ClientSecurity,
-    trust::{self, HostPort, KnownServers, SecretKey},
+    trust::{self, HostPort, KnownServers, Paths, SecretKey},
 };
 use gannet_protocol::{Expected, PublicKey};
 
@@ -28,7 +28,8 @@ pub(crate) fn connect(
     let Connecting { timeout, congestion, manners, sync, .. } = connecting;
     let terms = Terms { timeout, congestion, manners, sync };
     if connecting.plain {
-        let client = dial(server, terms, ClientSecurity::Plain)?;
+        let paths = settings.paths().ok();
+        let client = dial(server, terms, ClientSecurity::Plain, paths.as_ref())?;
         return Ok((client, None));
     }
     let book = AddressBook::open(settings)?;
@@ -67,6 +68,7 @@ pub(crate) struct AddressBook {
     key: Arc<SecretKey>,
     known: KnownServers,
     file: PathBuf,
+    paths: Paths,
 }
 
 impl AddressBook {
@@ -79,7 +81,7 @@ impl AddressBook {
         let key = own_key(&paths)?;
         let file = paths.known_servers();
         let known = KnownServers::load(&file).map_err(TrustError::KnownServers)?;
-        Ok(Self { key, known, file })
+        Ok(Self { key, known, file, paths })
     }
 
     /// The key by which servers know us.
@@ -127,7 +129,8 @@ impl AddressBook {
     }
 
     fn dial(&self, server: &HostPort, terms: Terms, expected: Expected) -> Result<Client, Error> {
-        dial(server, terms, ClientSecurity::Sealed { key: Arc::clone(&self.key), expected })
+        let security = ClientSecurity::Sealed { key: Arc::clone(&self.key), expected };
+        dial(server, terms, security, Some(&self.paths))
     }
 
     fn wrong(&self, server: &HostPort, key: PublicKey, named: Option<PublicKey>) -> TrustError {
@@ -142,7 +145,12 @@ impl AddressBook {
     }
 }
 
-fn dial(server: &HostPort, terms: Terms, security: ClientSecurity) -> Result<Client, Error> {
+fn dial(
+    server: &HostPort,
+    terms: Terms,
+    security: ClientSecurity,
+    paths: Option<&Paths>,
+) -> Result<Client, Error> {
     let plain = matches!(security, ClientSecurity::Plain);
     let mut options = ClientOptions::new(security);
     options.connect_timeout = terms.timeout;
@@ -150,6 +158,7 @@ fn dial(server: &HostPort, terms: Terms, security: ClientSecurity) -> Result<Cli
     options.background = terms.manners.background;
     options.max_rate = terms.manners.max_rate;
     options.sync = terms.sync;
+    options.known_paths = paths.map(Paths::known_paths);
     Client::connect(server.host(), server.port(), &options).map_err(|error| Error::Connect {
         server: server.clone(),
         plain,

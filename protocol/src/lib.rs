@@ -109,6 +109,7 @@ mod mtu;
 mod name;
 pub mod noise;
 mod pacer;
+mod path_memory;
 mod protect;
 mod random;
 mod ranges;
@@ -117,6 +118,7 @@ mod rtt;
 pub mod sealed;
 mod skips;
 mod status;
+mod throughput;
 mod time;
 mod wire;
 
@@ -134,6 +136,7 @@ pub use message::{
     Meta, Mode, Note, Put, Reply, Request, Stat, Stored, TicketText, UNTOLD, Version,
 };
 pub use name::{BadName, Escaped, MAX_COMPONENT, MAX_NAME, Name, RESERVED_PREFIX};
+pub use path_memory::PathMemory;
 pub use protect::{OpenError, Plain, Protect, SealError};
 pub use status::Status;
 pub use time::Instant;

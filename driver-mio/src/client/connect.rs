@@ -20,7 +20,10 @@ use crate::{
     socket::Socket,
 };
 
-use super::{ClientOptions, ConnectError, command::Line, fate::Fate, phase::Phase, worker::Worker};
+use super::{
+    ClientOptions, ConnectError, command::Line, fate::Fate, phase::Phase, remembering::Remembering,
+    worker::Worker,
+};
 
 /// Time that an address gets before the next one is tried.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -138,8 +141,10 @@ fn attempt(
         ClientSecurity::Plain => None,
         ClientSecurity::Sealed { key, .. } => Some(&**key),
     };
-    let worker = Worker::new(remote, Keeper::new(own), orders, Arc::clone(&fate));
-    let mut event_loop = EventLoop::new(Socket::connect(remote)?, config, worker)?;
+    let socket = Socket::connect(remote)?;
+    let worker = Worker::new(remote, Keeper::new(own), orders, Arc::clone(&fate))
+        .remembering(Remembering::of(options, remote, &socket));
+    let mut event_loop = EventLoop::new(socket, config, worker)?;
     event_loop.start()?;
     let line = Line::new(commands, event_loop.waker(), remote, fate);
     let until = event_loop.now() + patience;

@@ -124,9 +124,9 @@ impl Jobs {
         std::mem::take(&mut self.tasks).into_values()
     }
 
-    /// Whether the server has heard of all.
-    pub(super) fn all_heard(&self) -> bool {
-        self.exchanges.is_empty()
+    /// How many there are of which the server may not have heard all.
+    pub(super) fn unheard(&self) -> usize {
+        self.exchanges.len()
     }
 }
 

@@ -11,6 +11,7 @@ mod metering;
 mod phase;
 mod pipe;
 mod refusals;
+mod remembering;
 #[cfg(feature = "simulation")]
 pub(crate) mod simulated;
 mod task;
@@ -71,6 +72,9 @@ pub struct ClientOptions {
     pub crypto: Provider,
     /// Whether a file that is stored survives a power failure. Default true; without, it may be stored sooner.
     pub sync: bool,
+    /// The file in which is kept what the paths to servers gave, so that the next connection begins near that
+    /// ([`KnownPaths`](crate::trust::KnownPaths)). Default none: every connection begins from nothing.
+    pub known_paths: Option<PathBuf>,
 }
 
 impl ClientOptions {
@@ -85,6 +89,7 @@ impl ClientOptions {
             security,
             crypto: Provider::default(),
             sync: true,
+            known_paths: None,
         }
     }
 }
@@ -388,4 +393,5 @@ fn drive(mut event_loop: EventLoop<Worker>) {
             event_loop.role().lose(now, CloseReason::Local, false);
         }
     }
+    event_loop.role().remember();
 }

@@ -31,6 +31,7 @@ use super::{
     metering::Metering,
     phase::Phase,
     refusals::Refusals,
+    remembering::Remembering,
     task::{Opened, Origin, Place, Stage, Task, Verb},
 };
 
@@ -38,6 +39,9 @@ type Hub = event_loop::Hub<Answer>;
 
 /// Permission bits of what comes from a stream, before the server's umask.
 const STREAM_MODE: u32 = 0o666;
+/// Jobs that the server may not have heard the end of when the connection is closed: the packet that closes it says so of these.
+/// To wait for more than that packet takes is worth a round trip.
+const LAST_WORDS: usize = 64;
 /// Commands of a turn.
 const COMMANDS: usize = 256;
 
@@ -56,6 +60,7 @@ pub(super) struct Worker {
     /// Whom to tell when the server is heard first.
     confirming: Vec<Sender<()>>,
     metering: Metering,
+    remembering: Option<Remembering>,
 }
 
 /// When the server was heard.
@@ -91,12 +96,24 @@ impl Worker {
             fate,
             confirming: Vec::new(),
             metering: Metering::default(),
+            remembering: None,
         }
+    }
+
+    /// Has what the path gives remembered, and what it gave before made use of.
+    pub(super) fn remembering(mut self, remembering: Option<Remembering>) -> Self {
+        self.remembering = remembering;
+        self
     }
 
     /// Starts to connect.
     pub(super) fn dial(&mut self, hub: &mut Hub, now: Instant, until: Instant, expected: Expected) {
-        self.connection = Some(hub.endpoint.connect_to(now, self.remote, expected));
+        let memory = self.remembering.as_ref().and_then(Remembering::recall);
+        let endpoint = &mut hub.endpoint;
+        self.connection = Some(match memory {
+            Some(memory) => endpoint.connect_again(now, self.remote, expected, memory),
+            None => endpoint.connect_to(now, self.remote, expected),
+        });
         self.phase = Phase::Connecting { until };
         self.heard.last = now;
     }
@@ -116,6 +133,13 @@ impl Worker {
     /// The refusals so far.
     pub(super) fn refusals(&self) -> &Refusals {
         &self.refusals
+    }
+
+    /// Stores what the path gave, after all is said. Blocks on the disk.
+    pub(super) fn remember(&self) {
+        if let Some(remembering) = &self.remembering {
+            remembering.store();
+        }
     }
 
     /// Whether the thread has nothing left to do.
@@ -334,6 +358,9 @@ impl Worker {
 
     fn close(&mut self, hub: &mut Hub, now: Instant) {
         if let Some(mut session) = self.connection.and_then(|connection| hub.session(connection)) {
+            if let Some(remembering) = &mut self.remembering {
+                remembering.note(session.path_memory());
+            }
             session.close(CloseCode::Done);
             self.phase = Phase::close(now);
         } else {
@@ -372,7 +399,7 @@ impl Worker {
     /// Goes on with the end when its time has come.
     fn advance(&mut self, hub: &mut Hub, now: Instant) {
         match self.phase {
-            Phase::Lingering { until } if self.jobs.all_heard() || until <= now => {
+            Phase::Lingering { until } if self.jobs.unheard() <= LAST_WORDS || until <= now => {
                 self.close(hub, now);
             }
             Phase::Closing { until } if until <= now => {

@@ -13,6 +13,7 @@ pub mod fuzzing;
 mod host_port;
 mod identity;
 mod invitations;
+mod known_paths;
 mod known_servers;
 mod paths;
 pub mod policy;
@@ -30,6 +31,7 @@ pub use identity::{IdentityError, SecretKey};
 pub use invitations::{
     DEFAULT_LIFETIME, Invitation, Invitations, InviteError, JoinError, MAX_LIFETIME, MAX_OPEN,
 };
+pub use known_paths::{KnownPaths, Route, remember_path};
 pub use known_servers::{BadPin, KnownServers, KnownServersError, Meeting, Pin, remember};
 pub use paths::{NoHome, Paths};
 pub use private::{Exposure, FileError};

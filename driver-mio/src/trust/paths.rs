@@ -126,6 +126,12 @@ impl Paths {
     pub fn known_servers(&self) -> PathBuf {
         self.config.join("known_servers")
     }
+
+    /// The file of what the paths to servers gave.
+    #[must_use]
+    pub fn known_paths(&self) -> PathBuf {
+        self.state.join("known_paths")
+    }
 }
 
 fn prepare(path: &Path) -> Result<(), FileError> {

@@ -198,6 +198,13 @@ impl Controller for Cubic {
         self.shrink(window.clamp(BETA.scale(self.window), self.window));
     }
 
+    fn resume(&mut self, window: u64) {
+        // Who has met the limit of the path knows it better.
+        if self.in_slow_start() {
+            self.window = self.window.max(window.min(self.threshold));
+        }
+    }
+
     fn on_mtu(&mut self, mtu: u64) {
         self.mtu = mtu.max(1);
         self.window = self.window.max(minimum_window(self.mtu));

@@ -54,6 +54,8 @@ impl Controller for FixedRate {
 
     fn on_diverted(&mut self, _: &Rtt) {}
 
+    fn resume(&mut self, _: u64) {}
+
     fn on_mtu(&mut self, mtu: u64) {
         self.floor = mtu.max(1).saturating_mul(INITIAL_WINDOW_PACKETS);
         self.window = self.window.max(self.floor);

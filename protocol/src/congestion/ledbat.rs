@@ -224,6 +224,8 @@ impl Controller for Ledbat {
 
     fn on_diverted(&mut self, _: &Rtt) {}
 
+    fn resume(&mut self, _: u64) {}
+
     fn on_mtu(&mut self, mtu: u64) {
         self.mtu = mtu.max(1);
         self.window = self.window.max(minimum_window(self.mtu));

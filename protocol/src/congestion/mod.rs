@@ -4,11 +4,13 @@
 //! and answers with a window and a pacing rate. It sees byte counts, never packets' contents.
 
 mod bbr;
+mod control;
 mod cubic;
 mod curve;
 mod fixed;
 mod hystart;
 mod ledbat;
+mod resume;
 mod round;
 mod usage;
 
@@ -19,9 +21,11 @@ use core::{
 };
 
 pub(crate) use bbr::Bbr;
+pub(crate) use control::Control;
 pub(crate) use cubic::Cubic;
 pub(crate) use fixed::FixedRate;
 pub(crate) use ledbat::Ledbat;
+pub(crate) use resume::Saved;
 
 use crate::{Instant, delivery::RateSample, rtt::Rtt};
 
@@ -122,6 +126,9 @@ pub(crate) trait Controller {
 
     /// What is in flight goes to a port where nobody is any more, which is no sign of congestion.
     fn on_diverted(&mut self, rtt: &Rtt);
+
+    /// So many bytes were in flight on a path that gave as much before, and arrived ([`resume`]).
+    fn resume(&mut self, window: u64);
 
     /// The largest packet of the path is now `mtu` bytes.
     fn on_mtu(&mut self, mtu: u64);

@@ -13,13 +13,14 @@ use super::{
 };
 use crate::{
     CloseReason, Config, Event, Instant, Security,
-    exchange::Outbox,
+    congestion::Saved,
+    exchange::{Outbox, Role},
     noise::HandshakeError,
     random::Random,
     wire::{
         cursor::{Malformed, Reader, Writer},
         packet::{self, ConnectionId, Hello, MIN_DATAGRAM, TOKEN_LEN},
-        params::Parameters,
+        params::{Parameters, PathHint},
     },
 };
 
@@ -109,7 +110,7 @@ impl Answering {
             Security::Plain => None,
             Security::Sealed(identity) => Some(identity.resets().tag(&[&own.0.to_be_bytes()])),
         };
-        let said = said(own, config, token);
+        let said = said(own, config, token, None);
         let (keying, answer) = ServerKeying::answer(&config.security, hello, &said)?;
         Ok(Self {
             keying,
@@ -141,7 +142,12 @@ impl Answering {
 }
 
 /// What each side says of itself: the server's connection id, and its own parameters.
-fn said(server: ConnectionId, config: &Config, reset_token: Option<[u8; TOKEN_LEN]>) -> Vec<u8> {
+fn said(
+    server: ConnectionId,
+    config: &Config,
+    reset_token: Option<[u8; TOKEN_LEN]>,
+    path: Option<PathHint>,
+) -> Vec<u8> {
     let (credit, body_window) = LIMITS.initial();
     let parameters = Parameters {
         max_datagram: config.max_datagram,
@@ -149,6 +155,7 @@ fn said(server: ConnectionId, config: &Config, reset_token: Option<[u8; TOKEN_LE
         credit,
         body_window,
         reset_token,
+        path,
         max_rate: config.max_rate,
         background: config.background,
     };
@@ -203,9 +210,9 @@ impl Connection {
         if let Some(sample) = sample {
             self.path.rtt.update(sample, Duration::ZERO, now);
         }
-        let Ok((finish, secured)) = answered.finish(&said(peer_id, &self.config, None)) else {
-            return;
-        };
+        let hint = self.memory.map(|memory| memory.of_receiving());
+        let said = said(peer_id, &self.config, None, hint);
+        let Ok((finish, secured)) = answered.finish(&said) else { return };
         self.peer_id = peer_id;
         self.reset_token = parameters.reset_token;
         let finish = Some(Finishing::new(now, finish));
@@ -283,6 +290,13 @@ impl Connection {
         self.liveness.idle_timeout = self.liveness.idle_timeout.min(peer.idle_timeout);
         self.path.allow_datagrams(peer.max_datagram.min(self.config.max_datagram));
         self.heed(peer);
+        let memory = match self.role {
+            Role::Client => self.memory.map(|memory| memory.of_sending()),
+            Role::Server => peer.path,
+        };
+        if let Some(PathHint { rate, rtt, mtu }) = memory {
+            self.path.remember(Saved { rate, rtt }, mtu);
+        }
         self.exchanges.set_peer_limits(&peer.credit, peer.body_window);
         self.peer = secured.peer;
         self.protection = secured.protection;

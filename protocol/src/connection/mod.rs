@@ -10,7 +10,7 @@ mod receive;
 mod timers;
 mod transmit;
 
-use alloc::boxed::Box;
+use alloc::{boxed::Box, vec::Vec};
 use core::{
     net::{IpAddr, SocketAddr},
     time::Duration,
@@ -25,7 +25,7 @@ use migration::Migration;
 use path::Path;
 
 use crate::{
-    CloseCode, CloseReason, Config, ConnectionHandle, Event, Instant, Stats, Violation,
+    CloseCode, CloseReason, Config, ConnectionHandle, Event, Instant, PathMemory, Stats, Violation,
     acks::Acks,
     exchange::{Exchanges, Limits, Outbox, Role},
     expected::Expected,
@@ -33,6 +33,7 @@ use crate::{
     protect::Plain,
     random::{Random, Unguessable},
     recovery::{Fate, Recovery, Repeat, Repeats, SentPacket},
+    throughput::Throughput,
     wire::packet::{ConnectionId, TOKEN_LEN},
 };
 
@@ -56,6 +57,10 @@ pub(crate) struct Connection {
     protection: Protection,
     /// Who the peer is, once it has proved it.
     peer: Option<Authenticated>,
+    /// As a client: what the path gave when it was used last, and what it gives now, to the server and from it.
+    memory: Option<PathMemory>,
+    up: Throughput,
+    down: Throughput,
     /// As a client: what the server's RESET will show.
     reset_token: Option<[u8; TOKEN_LEN]>,
     path: Path,
@@ -93,10 +98,12 @@ enum State {
 }
 
 /// A connection that is closed but still says so to whoever has not heard.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Closing {
     code: CloseCode,
     reason: CloseReason,
+    /// Frames that the peer may not have heard: what of our exchanges is all said.
+    last_words: Vec<u8>,
     due: bool,
     /// The application knows.
     told: bool,
@@ -107,6 +114,8 @@ struct Closing {
 
 /// CLOSE packets that are sent at most, so that two ends cannot keep each other talking.
 const MAX_CLOSES: u32 = 8;
+/// Bytes of a CLOSE packet for what the peer may not have heard: the ends of a hundred streams. The rest is for acknowledgements.
+const MAX_LAST_WORDS: usize = 900;
 /// Time, in probe timeouts, during which late packets are answered with CLOSE (RFC 9000, section 10.2).
 const CLOSING_PTOS: u32 = 3;
 /// At most: who delays acknowledgements makes probe timeouts of minutes, and could have as much of our memory for as long.
@@ -143,21 +152,33 @@ pub(crate) struct Ids {
     pub(crate) peer: ConnectionId,
 }
 
+/// Whom a client connects to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Server {
+    pub(crate) remote: SocketAddr,
+    /// The key that it has to prove.
+    pub(crate) expected: Expected,
+    /// What the path to it gave.
+    pub(crate) memory: Option<PathMemory>,
+}
+
 impl Connection {
-    /// A client's connection, about to say hello, to a server of the key that is `expected`.
+    /// A client's connection, about to say hello.
     pub(crate) fn connect(
         now: Instant,
         config: &Config,
         ids: Ids,
-        (remote, expected): (SocketAddr, Expected),
+        server: &Server,
         random: &mut Random,
     ) -> Result<Self, HandshakeError> {
+        let Server { remote, expected, memory } = *server;
         let keying = ClientKeying::new(&config.security, ids.own, expected, random)?;
         let greeting = Greeting::new(now, config.connect_timeout, keying);
         // A client has chosen the address itself.
         let path = Path::new(config, remote, None, true);
         let state = State::Handshake(Handshake::Greeting(Box::new(greeting)));
-        Ok(Self::new(now, config, ids, Role::Client, state, (path, random)))
+        let connection = Self::new(now, config, ids, Role::Client, state, (path, random));
+        Ok(Self { memory, ..connection })
     }
 
     /// A server's connection, about to answer a hello.
@@ -191,6 +212,9 @@ impl Connection {
             // Until there are keys, nothing is sealed or opened.
             protection: Protection::Plain(Plain),
             peer: None,
+            memory: None,
+            up: Throughput::default(),
+            down: Throughput::default(),
             reset_token: None,
             path,
             migration: Migration::default(),
@@ -257,6 +281,17 @@ impl Connection {
         }
     }
 
+    /// As a client: what the path gave so far; none before there is a sample of its round-trip time.
+    pub(crate) fn path_memory(&self) -> Option<PathMemory> {
+        let is_known = self.role == Role::Client && self.path.rtt.has_sample();
+        is_known.then(|| PathMemory {
+            rtt: self.path.rtt.min(),
+            mtu: self.path.mtu.current(),
+            up: self.up.best(),
+            down: self.down.best(),
+        })
+    }
+
     /// Smoothed round-trip time.
     pub(crate) const fn rtt(&self) -> Duration {
         self.path.rtt.smoothed()
@@ -294,10 +329,20 @@ impl Connection {
         match self.state {
             State::Handshake(_) => self.die(Some(reason), outbox),
             State::Established { .. } => {
+                let last_words = match code {
+                    CloseCode::Done => self.exchanges.last_words(MAX_LAST_WORDS),
+                    _ => Vec::new(),
+                };
                 self.exchanges.close(outbox);
-                let closing =
-                    Closing { code, reason, due: true, told: false, left: MAX_CLOSES, until: None };
-                self.state = State::Closing(closing);
+                self.state = State::Closing(Closing {
+                    code,
+                    reason,
+                    last_words,
+                    due: true,
+                    told: false,
+                    left: MAX_CLOSES,
+                    until: None,
+                });
             }
             State::Closing(_) | State::Dead => {}
         }

@@ -10,7 +10,7 @@ use core::{
 use crate::{
     Config, CongestionKind, Instant,
     acks::MAX_ACK_DELAY,
-    congestion::{Bbr, Congestion, Cubic, FixedRate, Ledbat},
+    congestion::{Bbr, Congestion, Control, Cubic, FixedRate, Ledbat, Saved},
     delivery::DeliveryRate,
     mtu::MtuDiscovery,
     pacer::{self, Pacer},
@@ -38,7 +38,7 @@ pub(crate) struct Path {
     pub(crate) remote: SocketAddr,
     pub(crate) local: Option<IpAddr>,
     pub(crate) rtt: Rtt,
-    pub(crate) congestion: Congestion,
+    pub(crate) congestion: Control,
     pub(crate) mtu: MtuDiscovery,
     pub(crate) delivery: DeliveryRate,
     /// There was nothing to send though the window allowed it.
@@ -112,6 +112,12 @@ impl Path {
     /// Starts to search for the largest packet, once the peer has said what it takes.
     pub(crate) fn allow_datagrams(&mut self, max: u16) {
         self.mtu = MtuDiscovery::new(MIN_DATAGRAM as u16, max.max(MIN_DATAGRAM as u16));
+    }
+
+    /// The path gave this when it was used last: packets of up to `mtu` bytes, too.
+    pub(crate) fn remember(&mut self, saved: Saved, mtu: u16) {
+        self.congestion.remember(saved);
+        self.mtu.try_first(mtu);
     }
 
     /// The probe timeout (RFC 9002, section 6.2.1).
@@ -208,18 +214,18 @@ impl Path {
 }
 
 /// What decides how much a new path carries.
-fn controller(config: &Config, rtt: &Rtt) -> Congestion {
+fn controller(config: &Config, rtt: &Rtt) -> Control {
     let mtu = MIN_DATAGRAM as u64;
     let cubic = || Congestion::Cubic(Box::new(Cubic::new(mtu)));
     if config.background {
-        return Congestion::Ledbat(Ledbat::new(mtu));
+        return Control::new(Congestion::Ledbat(Ledbat::new(mtu)));
     }
-    match config.congestion {
+    Control::new(match config.congestion {
         CongestionKind::Cubic => cubic(),
         CongestionKind::Bbr => Congestion::Bbr(Box::new(Bbr::new(mtu))),
         CongestionKind::Fixed(rate) => NonZeroU64::new(rate)
             .map_or_else(cubic, |rate| Congestion::Fixed(FixedRate::new(rate, mtu, rtt))),
-    }
+    })
 }
 
 /// Most bytes a second that a path carries.

@@ -69,6 +69,9 @@ impl Connection {
         if remote == self.path.remote {
             self.path.local = local;
             self.path.on_received(len);
+            if self.role == Role::Client {
+                self.down.on_bytes(now, len as u64, self.path.rtt.smoothed());
+            }
         }
         self.receive(now, number, payload, ecn, true, outbox)
     }
@@ -183,7 +186,7 @@ impl Connection {
         ack: &Ack<'_>,
         outbox: &mut Outbox,
     ) -> Result<(), Violation> {
-        let Self { recovery, repeats, exchanges, acks, path, migration, .. } = self;
+        let Self { recovery, repeats, exchanges, acks, path, migration, up, .. } = self;
         let outcome = recovery
             .on_ack(now, ack, |number, packet, fate| {
                 let fate = (number, packet, fate);
@@ -201,6 +204,7 @@ impl Connection {
         self.probes = 0;
         if let Some((largest, largest_sent_at)) = outcome.newest.filter(|_| outcome.bytes > 0) {
             let rate = path.delivery.sample(path.rtt.min());
+            up.on_bytes(now, outcome.bytes, path.rtt.smoothed());
             path.congestion.on_acked(&Acked {
                 now,
                 bytes: outcome.bytes,

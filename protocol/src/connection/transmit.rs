@@ -125,19 +125,22 @@ impl Connection {
         if blocked {
             return None;
         }
-        let code = closing.code.code();
+        let (code, last_words) = (closing.code.code(), &closing.last_words);
         let number = self.recovery.next_number();
         // An address that is not validated gets no more.
-        let buf = out.get_mut(..MIN_ALLOWANCE as usize)?;
+        let most = if last_words.is_empty() { MIN_ALLOWANCE as usize } else { MIN_DATAGRAM };
+        let buf = out.get_mut(..most)?;
         let tag_len = self.protection.tag_len();
         let mut builder = PacketBuilder::new(buf, self.peer_id, number, tag_len)?;
-        if self.acks.due().is_some() {
+        if self.acks.due().is_some() || !last_words.is_empty() {
             // What the peer does not hear now it never hears: it would take what arrived for lost.
-            let room = builder.room().saturating_sub(LONGEST_CLOSE);
+            let rest = LONGEST_CLOSE.saturating_add(last_words.len());
+            let room = builder.room().saturating_sub(rest);
             builder.frame(|w| {
                 self.acks.write(now, w, room);
             });
         }
+        builder.frame(|w| w.bytes(last_words));
         builder.frame(|w| frame::write_close(w, code));
         let len = builder.seal(&mut self.protection)?;
         self.commit(now, len, &Draft::default());
@@ -320,7 +323,8 @@ impl Connection {
         if draft.elsewhere {
             return;
         }
-        self.path.on_sent(now, len, draft.eliciting);
+        // Probes for larger packets, which mostly get lost, take no time from those that are needed.
+        self.path.on_sent(now, len, draft.eliciting && !draft.contents.mtu_probe);
         if draft.eliciting {
             let in_flight = self.recovery.in_flight();
             let bytes = u64::from(size);

@@ -12,8 +12,8 @@ use alloc::collections::{BTreeSet, VecDeque};
 use core::net::{IpAddr, SocketAddr};
 
 use crate::{
-    CloseReason, Config, ConnectionHandle, Event, FileDone, Instant, Source, Write,
-    connection::{Connection, Ids},
+    CloseReason, Config, ConnectionHandle, Event, FileDone, Instant, PathMemory, Source, Write,
+    connection::{Connection, Ids, Server},
     exchange::Outbox,
     expected::Expected,
     random::Random,
@@ -76,9 +76,24 @@ impl Endpoint {
         remote: SocketAddr,
         expected: Expected,
     ) -> ConnectionHandle {
+        self.dial(now, &Server { remote, expected, memory: None })
+    }
+
+    /// The same over a path that is known from before ([`crate::Session::path_memory`]): both sides begin near what it gave, if it
+    /// still looks like it.
+    pub fn connect_again(
+        &mut self,
+        now: Instant,
+        remote: SocketAddr,
+        expected: Expected,
+        memory: PathMemory,
+    ) -> ConnectionHandle {
+        self.dial(now, &Server { remote, expected, memory: Some(memory) })
+    }
+
+    fn dial(&mut self, now: Instant, server: &Server) -> ConnectionHandle {
         let (handle, own) = self.connections.reserve(&self.config.security, &mut self.random);
         let ids = Ids { handle, own, peer: ConnectionId(0) };
-        let server = (remote, expected);
         match Connection::connect(now, &self.config, ids, server, &mut self.random) {
             Ok(connection) => {
                 self.connections.fill(connection);

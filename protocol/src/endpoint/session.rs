@@ -4,8 +4,8 @@ use core::{fmt, net::SocketAddr, ops::Range};
 
 use super::Endpoint;
 use crate::{
-    BodyId, CloseCode, ConnectionHandle, ExchangeId, Held, Note, Reply, Request, Stats, Status,
-    connection::Connection, crypto::PublicKey, exchange::Outbox,
+    BodyId, CloseCode, ConnectionHandle, ExchangeId, Held, Note, PathMemory, Reply, Request, Stats,
+    Status, connection::Connection, crypto::PublicKey, exchange::Outbox,
 };
 
 /// The commands of one connection.
@@ -77,6 +77,13 @@ impl Session<'_> {
     pub fn stats(&self) -> Stats {
         let connection = self.endpoint.connections.find(self.connection);
         connection.map_or_else(|| Stats::new(self.remote), Connection::stats)
+    }
+
+    /// As a client: what the path gave so far, to be remembered for the next connection to this server
+    /// ([`crate::Endpoint::connect_again`]); none before its round-trip time is known.
+    #[must_use]
+    pub fn path_memory(&self) -> Option<PathMemory> {
+        self.endpoint.connections.find(self.connection)?.path_memory()
     }
 
     /// As a client, once connected: asks.

@@ -102,6 +102,12 @@ impl SendStream {
         (!range.is_empty() || fin).then_some(Piece { range, fin })
     }
 
+    /// What is not known to have arrived of a stream that was sent whole, or has only to be told its end.
+    pub(crate) fn unheard(&self) -> Option<Piece> {
+        let is_said = self.is_finished() && self.sent == self.end() && !self.is_done();
+        is_said.then(|| Piece { range: self.base..self.end(), fin: true })
+    }
+
     /// Whether the message that opens the body was sent at least once, and so was charged.
     pub(crate) const fn has_opened(&self) -> bool {
         self.sent >= self.opening

@@ -32,6 +32,8 @@ pub(crate) struct MtuDiscovery {
     max: u16,
     current: u16,
     phase: Phase,
+    /// What the path carried when it was used last, if that is known.
+    first: Option<u16>,
     /// The probe in flight.
     probe: Option<Probe>,
     black_hole: BlackHole,
@@ -73,9 +75,15 @@ impl MtuDiscovery {
             max,
             current: min,
             phase: Phase::search(u32::from(max) + 1),
+            first: None,
             probe: None,
             black_hole: BlackHole::default(),
         }
+    }
+
+    /// Has `size` tried before all others.
+    pub(crate) fn try_first(&mut self, size: u16) {
+        self.first = Some(size).filter(|size| *size <= self.max);
     }
 
     /// The largest packets to send.
@@ -116,6 +124,9 @@ impl MtuDiscovery {
         let open = |size: &u16| {
             *size > self.current && u32::from(*size) < ceiling && u64::from(*size) <= limit
         };
+        if let Some(first) = self.first.filter(open) {
+            return Some(first);
+        }
         if open(&self.max) {
             return Some(self.max);
         }

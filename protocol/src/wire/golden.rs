@@ -14,7 +14,7 @@ use super::{
     cursor::{Reader, Writer},
     frame::{self, Credit, Frame, Frames, Reset},
     packet::{self, ConnectionId, Hello, MIN_DATAGRAM, Packet, VERSION},
-    params::Parameters,
+    params::{Parameters, PathHint},
 };
 use crate::{
     BLOCK_LEN, BodyLen, Destination, End, Entry, EntryKind, FileTime, Get, Have, Held, How,
@@ -84,6 +84,7 @@ fn parameters() -> Parameters {
         credit: Credit { body: 4 << 20, exchanges: 256, messages: 256 << 10 },
         body_window: 2 << 20,
         reset_token: None,
+        path: None,
         max_rate: None,
         background: false,
     }
@@ -340,11 +341,14 @@ fn packets_are_as_documented() {
 #[test]
 fn parameters_are_as_documented() {
     let with_token = Parameters { reset_token: Some(RESET_TOKEN), ..parameters() };
+    let path = PathHint { rate: 12_500_000, rtt: Duration::from_micros(100_300), mtu: 1472 };
+    let with_path = Parameters { path: Some(path), ..parameters() };
     let polite =
         Parameters { max_rate: NonZeroU64::new(10_000_000), background: true, ..parameters() };
     for (name, parameters) in [
         ("parameters", parameters()),
         ("parameters-sealed", with_token),
+        ("parameters-path", with_path),
         ("parameters-polite", polite),
     ] {
         let bytes = written(|w| parameters.write(w));
@@ -422,6 +426,7 @@ fn a_listing_is_as_documented() {
 fn every_vector_of_the_document_is_compared() {
     let mut names: Vec<String> = [
         "parameters",
+        "parameters-path",
         "parameters-polite",
         "parameters-sealed",
         "listing",

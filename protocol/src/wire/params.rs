@@ -16,6 +16,7 @@ const EXCHANGES: u64 = 4;
 const MESSAGE_CREDIT: u64 = 5;
 const WINDOW_OF_A_BODY: u64 = 6;
 const RESET_TOKEN: u64 = 7;
+const PATH: u64 = 8;
 const MAX_RATE: u64 = 9;
 const BACKGROUND: u64 = 10;
 
@@ -23,8 +24,6 @@ const BACKGROUND: u64 = 10;
 const MIN_IDLE_TIMEOUT_MS: u64 = 1_000;
 /// Longest: an hour holds a dead peer's state long enough.
 const MAX_IDLE_TIMEOUT_MS: u64 = 3_600_000;
-/// Numbers below those of the last that mean nothing.
-const UNASSIGNED: [u64; 2] = [0, 8];
 /// Longest value of an unknown parameter, and most of them: room for later versions.
 const MAX_UNKNOWN: usize = 64;
 
@@ -41,10 +40,42 @@ pub(crate) struct Parameters {
     pub(crate) body_window: u64,
     /// What a server's RESET of this connection will carry.
     pub(crate) reset_token: Option<[u8; TOKEN_LEN]>,
+    /// What the path gave when a client last received over it.
+    pub(crate) path: Option<PathHint>,
     /// Most bits a second that the other side is to send.
     pub(crate) max_rate: Option<NonZeroU64>,
     /// Whether the other side is to yield to everything else.
     pub(crate) background: bool,
+}
+
+/// What a path gave when it was last used, as the receiver of what it carried tells it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct PathHint {
+    /// UDP payload bytes a second.
+    pub(crate) rate: u64,
+    /// The least round-trip time.
+    pub(crate) rtt: Duration,
+    /// UDP payload bytes of a full packet.
+    pub(crate) mtu: u16,
+}
+
+impl PathHint {
+    fn write(&self, w: &mut Writer<'_>) {
+        let micros = u64::try_from(self.rtt.as_micros()).unwrap_or(VARINT_MAX).min(VARINT_MAX);
+        let mut bytes = [0; 24];
+        let mut value = Writer::new(&mut bytes);
+        value.varint(self.rate.min(VARINT_MAX));
+        value.varint(micros);
+        value.varint(u64::from(self.mtu));
+        let len = value.finish().unwrap_or_default();
+        w.prefixed(bytes.get(..len).unwrap_or_default());
+    }
+
+    fn read(value: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let (rate, micros) = (value.varint()?, value.varint()?);
+        let mtu = u16::try_from(value.varint()?).map_err(|_| Malformed)?;
+        Ok(Self { rate, rtt: Duration::from_micros(micros), mtu })
+    }
 }
 
 impl Parameters {
@@ -65,6 +96,10 @@ impl Parameters {
             w.varint(RESET_TOKEN);
             w.prefixed(token);
         }
+        if let Some(path) = &self.path {
+            w.varint(PATH);
+            path.write(w);
+        }
         if let Some(rate) = self.max_rate {
             write_number(w, MAX_RATE, rate.get());
         }
@@ -77,7 +112,7 @@ impl Parameters {
     /// its range; unknown ones are skipped.
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
         let mut values = [None; 11];
-        let mut reset_token = None;
+        let (mut reset_token, mut path) = (None, None);
         let mut last = None;
         while !r.is_empty() {
             let number = r.varint()?;
@@ -91,8 +126,13 @@ impl Parameters {
                 value.finish()?;
                 continue;
             }
+            if number == PATH {
+                path = Some(PathHint::read(&mut value)?);
+                value.finish()?;
+                continue;
+            }
             let known = usize::try_from(number).ok().and_then(|n| values.get_mut(n));
-            if let Some(place) = known.filter(|_| !UNASSIGNED.contains(&number)) {
+            if let Some(place) = known.filter(|_| number != 0) {
                 *place = Some(value.varint()?);
                 value.finish()?;
             }
@@ -118,6 +158,7 @@ impl Parameters {
             },
             body_window: get(WINDOW_OF_A_BODY, 0..=VARINT_MAX)?,
             reset_token,
+            path,
             max_rate: given(MAX_RATE, MIN_RATE..=VARINT_MAX)?.and_then(NonZeroU64::new),
             background: given(BACKGROUND, 1..=1)?.is_some(),
         })
@@ -144,15 +185,22 @@ mod tests {
         let number = || 0..=VARINT_MAX;
         let millis = MIN_IDLE_TIMEOUT_MS..=MAX_IDLE_TIMEOUT_MS;
         let token = prop::option::of(prop::array::uniform16(0u8..));
+        let path = (number(), number(), 0u16..).prop_map(|(rate, micros, mtu)| PathHint {
+            rate,
+            rtt: Duration::from_micros(micros),
+            mtu,
+        });
+        let path = prop::option::of(path);
         let rate = prop::option::of(MIN_RATE..=VARINT_MAX);
         let limits = (1200u16.., millis, number(), number(), number(), number());
-        let all = (limits, token, rate, any::<bool>());
-        all.prop_map(|((size, ms, a, b, c, w), reset_token, rate, background)| Parameters {
+        let all = (limits, token, path, rate, any::<bool>());
+        all.prop_map(|((size, ms, a, b, c, w), reset_token, path, rate, background)| Parameters {
             max_datagram: size,
             idle_timeout: Duration::from_millis(ms),
             credit: Credit { body: a, exchanges: b, messages: c },
             body_window: w,
             reset_token,
+            path,
             max_rate: rate.and_then(NonZeroU64::new),
             background,
         })
@@ -172,7 +220,13 @@ mod tests {
             let bytes = encode(&parameters);
             prop_assert_eq!(Parameters::read(&mut Reader::new(&bytes)), Ok(parameters));
             // What may be missing comes last.
-            let least = Parameters { reset_token: None, max_rate: None, background: false, ..parameters };
+            let least = Parameters {
+                reset_token: None,
+                path: None,
+                max_rate: None,
+                background: false,
+                ..parameters
+            };
             for cut in 0..bytes.len() {
                 if let Ok(read) = Parameters::read(&mut Reader::new(&bytes[..cut])) {
                     prop_assert_eq!(encode(&read), bytes[..cut].to_vec());
@@ -215,6 +269,7 @@ mod tests {
             credit: Credit { body: 0, exchanges: 0, messages: 0 },
             body_window: 0,
             reset_token: Some([9; TOKEN_LEN]),
+            path: None,
             max_rate: None,
             background: false,
         };
@@ -236,6 +291,7 @@ mod tests {
             credit: Credit { body: 0, exchanges: 0, messages: 0 },
             body_window: 0,
             reset_token: None,
+            path: None,
             max_rate: None,
             background: false,
         };
@@ -245,7 +301,6 @@ mod tests {
             (BACKGROUND, 1, true),
             (BACKGROUND, 0, false),
             (BACKGROUND, 2, false),
-            (UNASSIGNED[1], 0, true),
         ] {
             let mut buf = [0; 20];
             let mut w = Writer::new(&mut buf);

@@ -9,7 +9,8 @@ use gannet_protocol::{
 };
 
 use super::{
-    BadTicket, ClientList, HostPort, KnownServers, Standing, Ticket, policy::Grant, words,
+    BadTicket, ClientList, HostPort, KnownPaths, KnownServers, Standing, Ticket, policy::Grant,
+    words,
 };
 
 /// The text of a ticket, and the bytes of one.
@@ -67,6 +68,13 @@ fn grants<'a>(
             Standing::Denied | Standing::Unlisted => None,
         }
     })
+}
+
+/// What is known of paths.
+pub fn known_paths(content: &[u8]) {
+    let known = KnownPaths::parse(content);
+    let again = known.to_string();
+    assert!(KnownPaths::parse(again.as_bytes()) == known, "{again} says something else");
 }
 
 /// A list of known servers.

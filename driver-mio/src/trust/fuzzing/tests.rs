@@ -21,6 +21,7 @@ fn replay(target: &str, check: fn(&[u8])) {
 fn the_corpora_replay() {
     replay("tickets", tickets);
     replay("authorized_clients", authorized_clients);
+    replay("known_paths", known_paths);
     replay("known_servers", known_servers);
 }
 
@@ -38,10 +39,32 @@ fn content() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// Lines of what is known of paths, and of what looks like it.
+fn paths() -> impl Strategy<Value = Vec<u8>> {
+    let word = prop_oneof![
+        2 => (0..3_u8).prop_map(|n| PublicKey::from_bytes([n; 32]).to_string()),
+        8 => "-|192\\.0\\.2\\.1:[1-3]|\\[2001:db8::1\\]:7|10\\.1\\.2\\.0|2001:db8::|[0-9]{1,20}".prop_map(|word| word),
+        1 => any::<String>(),
+    ];
+    let line = prop::collection::vec(word, 7..10).prop_map(|words| words.join(" "));
+    let known = (0..3_u8, 1..4_u16, any::<[u64; 4]>(), any::<u16>());
+    let known = known.prop_map(|(key, port, [at, rtt, up, down], mtu)| {
+        let key = PublicKey::from_bytes([key; 32]);
+        format!("{key} 192.0.2.1:{port} 10.0.0.0 {at} {rtt} {mtu} {up} {down}")
+    });
+    let lines = prop::collection::vec(prop_oneof![line, known], 0..100);
+    lines.prop_map(|lines| lines.join("\n").into_bytes())
+}
+
 proptest! {
     #[test]
+    fn what_is_known_of_paths_is_read_safely(content in paths()) {
+        known_paths(&content);
+    }
+
+    #[test]
     fn any_bytes_are_read_safely(bytes: Vec<u8>) {
-        for check in [tickets, authorized_clients, known_servers] {
+        for check in [tickets, authorized_clients, known_paths, known_servers] {
             check(&bytes);
         }
     }

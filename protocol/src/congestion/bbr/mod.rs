@@ -205,6 +205,13 @@ impl Controller for Bbr {
     /// The path past the change is the same, and so is its model.
     fn on_diverted(&mut self, _: &Rtt) {}
 
+    fn resume(&mut self, window: u64) {
+        // The rate was measured on the way.
+        if self.phase == Phase::Startup {
+            self.window = self.window.max(window);
+        }
+    }
+
     fn on_mtu(&mut self, mtu: u64) {
         self.mtu = mtu.max(1);
         self.window = self.window.max(self.minimum());

@@ -1,5 +1,6 @@
 //! What goes into packets, and what becomes of those.
 
+use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::{
@@ -9,7 +10,10 @@ use super::{
 use crate::{
     BodyId, Event, Status,
     recovery::{Chunk, Repeat},
-    wire::frame::{Credit, Reset},
+    wire::{
+        cursor::Writer,
+        frame::{Credit, Reset, write_message},
+    },
 };
 
 /// A chunk to send.
@@ -167,6 +171,21 @@ impl Exchanges {
             let exchange = self.id(number);
             outbox.events.push_back(Event::Failed { exchange, status, detail: 0 });
         }
+    }
+
+    /// The ends of streams that we finished, as far as the peer is not known to have them: as MESSAGE frames, as many as fit `room` bytes.
+    pub(crate) fn last_words(&self, room: usize) -> Vec<u8> {
+        let mut frames = alloc::vec![0; room];
+        let mut len = 0;
+        for (number, exchange) in &self.live {
+            let Some(piece) = exchange.send.unheard() else { continue };
+            let mut w = Writer::new(frames.get_mut(len..).unwrap_or_default());
+            let bytes = exchange.send.bytes(&piece.range);
+            write_message(&mut w, *number, piece.range.start, piece.fin, bytes);
+            len = w.finish().map_or(len, |written| len.saturating_add(written));
+        }
+        frames.truncate(len);
+        frames
     }
 
     /// Takes in that a chunk arrived.
