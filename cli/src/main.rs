@@ -28,6 +28,7 @@ mod server;
 mod session;
 mod settings;
 mod standard;
+mod stats;
 mod stored;
 mod summary;
 mod telling;

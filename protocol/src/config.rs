@@ -82,6 +82,14 @@ pub struct Stats {
     pub remote: SocketAddr,
     /// Smoothed round-trip time.
     pub rtt: Duration,
+    /// The smallest sample of it in the last minutes.
+    pub min_rtt: Duration,
+    /// The last sample of it.
+    pub latest_rtt: Duration,
+    /// Which congestion control it uses.
+    pub congestion: CongestionKind,
+    /// Packets that a router marked on their way, as the peer counts them; none if marks do not come through.
+    pub ecn_marked: Option<u64>,
     /// Congestion window in bytes.
     pub window: u64,
     /// UDP payload bytes of a full packet now.
@@ -104,6 +112,10 @@ impl Stats {
         Self {
             remote,
             rtt: Duration::ZERO,
+            min_rtt: Duration::ZERO,
+            latest_rtt: Duration::ZERO,
+            congestion: CongestionKind::Cubic,
+            ecn_marked: None,
             window: 0,
             mtu: 0,
             packets_sent: 0,

@@ -116,6 +116,7 @@ mod recovery;
 mod rtt;
 pub mod sealed;
 mod skips;
+mod spent;
 mod status;
 mod time;
 mod wire;
@@ -128,12 +129,14 @@ pub use expected::{Expected, Judgement};
 pub use key::{BadKey, Fingerprint, PublicKey};
 pub use limiter::{Limited, Occupancy, OccupancyLimits, Rate, RateLimiter, RateLimits};
 pub use message::{
-    BLOCK_LEN, BadListing, BodyLen, Destination, End, Entry, EntryKind, FileTime, Get, GroupRanges,
-    HOLD_ABOVE, Hash, Have, Held, How, Identity, Invite, MAX_AGAIN, MAX_AGAINS, MAX_BODY,
-    MAX_GROUPS, MAX_HASHES, MAX_HAVE_RANGES, MAX_HOLES, MAX_INVITE_TEXT, MAX_MESSAGE, MAX_TICKET,
-    Meta, Mode, Note, Put, Reply, Request, Stat, Stored, TicketText, UNTOLD, Version,
+    Algorithm, BLOCK_LEN, BadListing, BodyLen, Destination, End, Entry, EntryKind, FileTime, Get,
+    GroupRanges, HOLD_ABOVE, Hash, Have, Held, How, Identity, Invite, MAX_AGAIN, MAX_AGAINS,
+    MAX_BODY, MAX_GROUPS, MAX_HASHES, MAX_HAVE_RANGES, MAX_HOLES, MAX_INVITE_TEXT, MAX_MESSAGE,
+    MAX_TICKET, Meta, Mode, Note, Put, Reply, Report, Request, Stat, Stored, TicketText, UNTOLD,
+    Version,
 };
 pub use name::{BadName, Escaped, MAX_COMPONENT, MAX_NAME, Name, RESERVED_PREFIX};
 pub use protect::{OpenError, Plain, Protect, SealError};
+pub use spent::Spent;
 pub use status::Status;
 pub use time::Instant;

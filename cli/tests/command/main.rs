@@ -25,6 +25,7 @@ mod pipes;
 mod roles;
 mod script;
 mod server;
+mod stats;
 mod tickets;
 mod trees;
 mod usage;

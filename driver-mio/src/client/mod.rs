@@ -9,12 +9,14 @@ mod jobs;
 mod local;
 mod metering;
 mod phase;
+mod phases;
 mod pipe;
 mod refusals;
 #[cfg(feature = "simulation")]
 pub(crate) mod simulated;
 mod task;
 mod tree;
+mod verdict;
 mod worker;
 
 use std::{
@@ -30,8 +32,8 @@ use std::{
 };
 
 use gannet_protocol::{
-    CloseReason, CongestionKind, Destination, Entry, Hash, How, Invite, Mode, Name, PublicKey,
-    Stat, Stats, TicketText,
+    self as protocol, CloseReason, CongestionKind, Destination, Entry, Hash, How, Invite, Mode,
+    Name, PublicKey, Stat, Stats, TicketText,
 };
 
 use crate::{
@@ -50,7 +52,9 @@ use worker::Worker;
 
 pub use failure::{ConnectError, Failure, Lost};
 pub use job::{Job, Progress, Syncing};
+pub use phases::Phases;
 pub use tree::{LocalEntry, LocalKind, Tree};
+pub use verdict::{Limit, Verdict};
 
 /// How to connect.
 #[derive(Clone, Debug)]
@@ -115,6 +119,16 @@ pub struct Transferred {
     pub unchanged: bool,
     /// Time from the request to its being stored.
     pub elapsed: Duration,
+}
+
+/// How a connection does at this end.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Figures {
+    /// What the server tells of its own end, too.
+    pub report: protocol::Report,
+    /// What this side's time went by.
+    pub phases: Phases,
 }
 
 impl Transferred {
@@ -342,6 +356,20 @@ impl Client {
     pub fn stats(&self) -> Option<Stats> {
         let (tell, answer) = channel();
         self.line.send(Command::Stats(tell));
+        answer.recv().ok()
+    }
+
+    /// How the connection does at the server's end.
+    #[must_use]
+    pub fn report(&self) -> Job<protocol::Report> {
+        self.start(|report| Verb::Report { report })
+    }
+
+    /// How it does at this end, while it lives.
+    #[must_use]
+    pub fn figures(&self) -> Option<Figures> {
+        let (tell, answer) = channel();
+        self.line.send(Command::Figures(tell));
         answer.recv().ok()
     }
 

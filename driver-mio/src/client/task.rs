@@ -3,8 +3,8 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use gannet_protocol::{
-    Destination, Entry, ExchangeId, Get, Hash, How, Instant, Invite, Meta, Mode, Name, Put, Reply,
-    Request, Stat, Status, Stored, TicketText,
+    self as protocol, Destination, Entry, ExchangeId, Get, Hash, How, Instant, Invite, Meta, Mode,
+    Name, Put, Reply, Request, Stat, Status, Stored, TicketText,
 };
 
 use crate::{
@@ -74,6 +74,9 @@ pub(super) enum Verb {
     Invite {
         invite: Invite,
         report: Report<TicketText>,
+    },
+    Report {
+        report: Report<protocol::Report>,
     },
     /// Without a proof where there is no key to prove it for.
     Join {
@@ -185,6 +188,7 @@ impl Task {
             }
             Verb::Exit { force, .. } => Request::Exit { force: *force },
             Verb::Invite { invite, .. } => Request::Invite(invite.clone()),
+            Verb::Report { .. } => Request::Report,
             Verb::Join { proof, .. } => Request::Join { proof: (*proof)? },
         })
     }
@@ -270,6 +274,10 @@ impl Task {
                 report.tell(Ok(stat));
                 Ok(())
             }
+            (Verb::Report { report }, Reply::Report(told)) => {
+                report.tell(Ok(*told));
+                Ok(())
+            }
             (Verb::Invite { report, .. }, Reply::Ticket(ticket)) => {
                 report.tell(Ok(ticket));
                 Ok(())
@@ -318,6 +326,7 @@ impl Task {
             | Verb::Exit { report, .. }
             | Verb::Join { report, .. } => report.tell(Err(failure)),
             Verb::Invite { report, .. } => report.tell(Err(failure)),
+            Verb::Report { report } => report.tell(Err(failure)),
         }
     }
 

@@ -21,7 +21,7 @@ use crate::{
 };
 
 use super::{
-    Failure, Lost,
+    Failure, Figures, Lost,
     command::Command,
     connect::Peer,
     fate::Fate,
@@ -30,6 +30,7 @@ use super::{
     local::Local,
     metering::Metering,
     phase::Phase,
+    phases::{Diary, Doing},
     refusals::Refusals,
     task::{Opened, Origin, Place, Stage, Task, Verb},
 };
@@ -40,6 +41,8 @@ type Hub = event_loop::Hub<Answer>;
 const STREAM_MODE: u32 = 0o666;
 /// Commands of a turn.
 const COMMANDS: usize = 256;
+/// Jobs that are looked at in every turn, for what the time goes by; more are as often as it is told how far they are.
+const FEW_JOBS: usize = 16;
 
 /// What a client's thread does with commands and with what the server says.
 #[derive(Debug)]
@@ -56,6 +59,7 @@ pub(super) struct Worker {
     /// Whom to tell when the server is heard first.
     confirming: Vec<Sender<()>>,
     metering: Metering,
+    diary: Diary,
 }
 
 /// When the server was heard.
@@ -91,6 +95,7 @@ impl Worker {
             fate,
             confirming: Vec::new(),
             metering: Metering::default(),
+            diary: Diary::default(),
         }
     }
 
@@ -99,6 +104,7 @@ impl Worker {
         self.connection = Some(hub.endpoint.connect_to(now, self.remote, expected));
         self.phase = Phase::Connecting { until };
         self.heard.last = now;
+        self.diary.note(now, Doing::Handshake);
     }
 
     /// Who is at the two ends, once they are connected.
@@ -130,7 +136,14 @@ impl Worker {
                 Ok(Command::Start(number, task)) => self.queue_up(number, *task),
                 Ok(Command::Cancel(number)) => self.cancel(hub, number),
                 Ok(Command::Stats(tell)) => {
-                    let _ = self.stats(hub).map(|stats| tell.send(stats));
+                    if let Some(stats) = self.stats(hub) {
+                        let _ = tell.send(stats);
+                    }
+                }
+                Ok(Command::Figures(tell)) => {
+                    if let Some(figures) = self.figures(hub, now) {
+                        let _ = tell.send(figures);
+                    }
                 }
                 Ok(Command::Confirm(tell)) => self.confirming.push(tell),
                 Ok(Command::Close) => self.linger(hub, now),
@@ -360,6 +373,24 @@ impl Worker {
         Some(hub.session(self.connection?)?.stats())
     }
 
+    fn figures(&self, hub: &mut Hub, now: Instant) -> Option<Figures> {
+        let report = hub.report(now, self.connection?)?;
+        Some(Figures { report, phases: self.diary.phases(now) })
+    }
+
+    /// What the jobs are about at the moment.
+    fn doing(&self, hub: &Hub) -> Doing {
+        let doing = |task: &Task| {
+            let Some(progress) = task.exchange().and_then(|exchange| hub.progress(exchange)) else {
+                return Doing::Wait;
+            };
+            let is_put = matches!(task.verb, Verb::Put { .. });
+            let is_there = is_put && task.meter.total() == Some(progress.done);
+            if is_there || progress.unsynced.is_some() { Doing::Disk } else { Doing::Transfer }
+        };
+        self.jobs.iter().map(doing).max().unwrap_or_default()
+    }
+
     fn update_meters(&self, hub: &Hub) {
         for task in self.jobs.iter() {
             if let Some(progress) = task.exchange().and_then(|exchange| hub.progress(exchange)) {
@@ -394,7 +425,10 @@ impl Role for Worker {
 
     fn handle_event(&mut self, hub: &mut Hub, now: Instant, event: Event) {
         match event {
-            Event::Connected(_) => self.phase = Phase::Open,
+            Event::Connected(_) => {
+                self.phase = Phase::Open;
+                self.diary.note(now, Doing::Nothing);
+            }
             Event::Closed(_, reason) => self.lose(now, reason, false),
             Event::Reply { exchange, reply, .. } => self.answered(hub, now, exchange, reply),
             Event::Finished(exchange) => {
@@ -485,8 +519,12 @@ impl Role for Worker {
             }
         }
         self.begin_queued(hub, now);
-        if self.metering.is_due(now) {
+        let is_due = self.metering.is_due(now);
+        if is_due {
             self.update_meters(hub);
+        }
+        if is_due || self.jobs.len() <= FEW_JOBS {
+            self.diary.note(now, self.doing(hub));
         }
         self.advance(hub, now);
     }

@@ -257,6 +257,7 @@ pub(super) fn judge<'g>(
         Request::Remove(_) => Verb::Remove,
         Request::Mkdir { .. } => Verb::Mkdir,
         Request::Exit { .. } => Verb::Exit,
+        Request::Report => Verb::Report,
         Request::Invite(_) | Request::Join { .. } => match asked {
             Some(asked) => Verb::Invite(asked),
             None => return Err(Denied::Role(grant.role())),

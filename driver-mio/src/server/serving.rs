@@ -111,10 +111,10 @@ impl Serving {
                 hub.transfers.want_hash(body);
             }
         }
-        let is_exit = matches!(request, Request::Exit { .. });
+        // An exit would wait for the very transfers that it may want to end, and a report for what it is to tell of.
+        let is_urgent = matches!(request, Request::Exit { .. } | Request::Report);
         self.exchanges.insert(exchange, Served::new(who, request, Some(grant), now));
-        if is_exit {
-            // It would wait for the very transfers that it may want to end.
+        if is_urgent {
             self.peers.run(exchange);
             self.begin(hub, now, exchange);
         } else {

@@ -41,6 +41,10 @@ impl Serving {
                 self.exit(hub, now, exchange, force);
                 Ok(())
             }
+            Ok(Permitted::Report) => {
+                self.report(hub, now, exchange);
+                Ok(())
+            }
             Ok(Permitted::Invite(grant)) => self.invite(hub, now, exchange, &request, grant),
         };
         if let Err(status) = begun {
@@ -130,6 +134,11 @@ impl Serving {
         let ticket = self.gate.invite(key, grant, invite)?;
         self.answer(hub, now, exchange, Reply::Ticket(ticket), 0);
         Ok(())
+    }
+
+    fn report(&mut self, hub: &mut Hub, now: Instant, exchange: ExchangeId) {
+        let report = hub.report(now, exchange.connection()).unwrap_or_default();
+        self.answer(hub, now, exchange, Reply::Report(Box::new(report)), 0);
     }
 
     fn exit(&mut self, hub: &mut Hub, now: Instant, exchange: ExchangeId, force: bool) {

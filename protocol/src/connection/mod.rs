@@ -25,7 +25,7 @@ use migration::Migration;
 use path::Path;
 
 use crate::{
-    CloseCode, CloseReason, Config, ConnectionHandle, Event, Instant, Stats, Violation,
+    CloseCode, CloseReason, Config, ConnectionHandle, Event, Instant, Spent, Stats, Violation,
     acks::Acks,
     exchange::{Exchanges, Limits, Outbox, Role},
     expected::Expected,
@@ -33,6 +33,7 @@ use crate::{
     protect::Plain,
     random::{Random, Unguessable},
     recovery::{Fate, Recovery, Repeat, Repeats, SentPacket},
+    spent::Ledger,
     wire::packet::{ConnectionId, TOKEN_LEN},
 };
 
@@ -74,6 +75,7 @@ pub(crate) struct Connection {
     paced_until: Option<Instant>,
     config: Config,
     counters: Counters,
+    ledger: Ledger,
     /// It stands in the endpoint's queue of those with something to send.
     pub(crate) queued: bool,
     /// When the endpoint will look at its timers next.
@@ -212,6 +214,7 @@ impl Connection {
             paced_until: None,
             config: config.clone(),
             counters: Counters::default(),
+            ledger: Ledger::default(),
             queued: false,
             armed: None,
         }
@@ -246,6 +249,10 @@ impl Connection {
     pub(crate) fn stats(&self) -> Stats {
         Stats {
             rtt: self.path.rtt.smoothed(),
+            min_rtt: self.path.rtt.min(),
+            latest_rtt: self.path.rtt.latest(),
+            congestion: self.config.congestion,
+            ecn_marked: self.path.ecn_marked(),
             window: self.path.congestion.window(),
             mtu: self.path.mtu.current(),
             packets_sent: self.counters.packets_sent,
@@ -255,6 +262,11 @@ impl Connection {
             body_resent: self.counters.body_resent,
             ..Stats::new(self.path.remote)
         }
+    }
+
+    /// For what it has waited, as of `now`.
+    pub(crate) fn spent(&self, now: Instant) -> Spent {
+        self.ledger.spent(now)
     }
 
     /// Smoothed round-trip time.

@@ -9,8 +9,9 @@ use super::{
 use crate::{
     Ecn, Event, Instant, Protect, Source, Transmit, Unread,
     congestion::Sent,
-    exchange::{NextChunk, Outbox, Piece},
+    exchange::{Lack, NextChunk, Outbox, Piece},
     recovery::{Chunk, Contents, PathId, Repeat, SentPacket},
+    spent::Cause,
     wire::{frame, packet::MIN_DATAGRAM},
 };
 
@@ -76,10 +77,14 @@ impl Connection {
             }
             State::Established { .. } => {
                 self.exchanges.watch_progress(now);
-                self.poll_finish(now, out)
+                let transmit = self
+                    .poll_finish(now, out)
                     .or_else(|| self.poll_former(now, out))
                     .or_else(|| self.poll_mtu_probe(now, out))
-                    .or_else(|| self.poll_batch(now, source, out, outbox))
+                    .or_else(|| self.poll_batch(now, source, out, outbox));
+                let cause = if transmit.is_some() { Cause::Busy } else { self.cause(now) };
+                self.ledger.note(now, cause);
+                transmit
             }
             State::Closing(_) => self.poll_close(now, out, outbox),
             State::Dead => None,
@@ -248,6 +253,21 @@ impl Connection {
             self.path.delivery.on_app_limited(self.recovery.in_flight());
         } else if !paced || self.exchanges.has_work() {
             self.path.app_limited = false;
+        }
+    }
+
+    /// Why there is no packet to send now.
+    fn cause(&self, now: Instant) -> Cause {
+        let is_held = self.paced_until.is_some() || !self.has_window(now) || self.is_silenced();
+        if is_held && self.exchanges.has_work() {
+            return Cause::Path;
+        }
+        match self.exchanges.lacks() {
+            Some(Lack::Credit) => Cause::Credit,
+            Some(Lack::Source) => Cause::Source,
+            // What is under way has to arrive, and that may be all that is waited for.
+            None if self.recovery.in_flight() > 0 => Cause::Path,
+            None => Cause::Idle,
         }
     }
 

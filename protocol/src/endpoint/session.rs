@@ -4,8 +4,8 @@ use core::{fmt, net::SocketAddr, ops::Range};
 
 use super::Endpoint;
 use crate::{
-    BodyId, CloseCode, ConnectionHandle, ExchangeId, Held, Note, Reply, Request, Stats, Status,
-    connection::Connection, crypto::PublicKey, exchange::Outbox,
+    BodyId, CloseCode, ConnectionHandle, ExchangeId, Held, Instant, Note, Reply, Request, Spent,
+    Stats, Status, connection::Connection, crypto::PublicKey, exchange::Outbox,
 };
 
 /// The commands of one connection.
@@ -77,6 +77,13 @@ impl Session<'_> {
     pub fn stats(&self) -> Stats {
         let connection = self.endpoint.connections.find(self.connection);
         connection.map_or_else(|| Stats::new(self.remote), Connection::stats)
+    }
+
+    /// For what the connection has waited when it could not send, as of `now`.
+    #[must_use]
+    pub fn spent(&self, now: Instant) -> Spent {
+        let connection = self.endpoint.connections.find(self.connection);
+        connection.map_or_else(Spent::default, |connection| connection.spent(now))
     }
 
     /// As a client, once connected: asks.

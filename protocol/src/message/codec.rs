@@ -3,14 +3,14 @@
 #[cfg(test)]
 pub(crate) mod tests;
 
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 
 use zeroize::Zeroizing;
 
 use super::{
     BodyLen, Destination, End, EntryKind, FileTime, Get, Have, Held, How, Identity, Invite,
-    MAX_BODY, MAX_INVITE_TEXT, MAX_TICKET, Message, Meta, Mode, Note, Put, Reply, Request, Stat,
-    Stored, TicketText, Version,
+    MAX_BODY, MAX_INVITE_TEXT, MAX_TICKET, Message, Meta, Mode, Note, Put, Reply, Report, Request,
+    Stat, Stored, TicketText, Version,
 };
 use crate::{
     MAX_NAME, Name,
@@ -27,6 +27,7 @@ const REMOVE: u8 = 0x07;
 const MKDIR: u8 = 0x08;
 const INVITE: u8 = 0x0a;
 const JOIN: u8 = 0x0b;
+const REPORT: u8 = 0x0c;
 const GROUP: u8 = 0x10;
 const HOLE: u8 = 0x11;
 const END: u8 = 0x12;
@@ -37,6 +38,7 @@ const DONE: u8 = 0x23;
 const STATED: u8 = 0x24;
 const TICKET: u8 = 0x25;
 const UNCHANGED: u8 = 0x26;
+const REPORTED: u8 = 0x27;
 
 /// Bits of how a file is stored.
 const NO_CLOBBER: u8 = 1;
@@ -44,7 +46,7 @@ const FRESH: u8 = 2;
 const CHECK: u8 = 4;
 
 /// Room for the fields of any message that are of about one length.
-const FIXED_PART: usize = 128;
+const FIXED_PART: usize = 160;
 
 impl Message {
     /// Appends the message, behind its length, to `out`.
@@ -94,7 +96,9 @@ impl Message {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
         let message = match reader.u8()? {
-            kind @ (GET..=MKDIR | INVITE | JOIN) => Self::Request(read_request(kind, &mut reader)?),
+            kind @ (GET..=MKDIR | INVITE..=REPORT) => {
+                Self::Request(read_request(kind, &mut reader)?)
+            }
             kind @ GROUP..=END => Self::Note(read_note(kind, &mut reader)?),
             kind if Held::KINDS.contains(&kind) => Self::Held(Held::read(kind, &mut reader)?),
             kind => Self::Reply(read_reply(kind, &mut reader)?),
@@ -154,6 +158,7 @@ fn write_request(w: &mut Writer<'_>, request: &Request) {
             w.u8(JOIN);
             w.bytes(proof);
         }
+        Request::Report => w.u8(REPORT),
     }
 }
 
@@ -227,6 +232,7 @@ fn read_request(kind: u8, r: &mut Reader<'_>) -> Result<Request, Malformed> {
             seconds: r.varint()?,
         }),
         JOIN => Request::Join { proof: r.array()? },
+        REPORT => Request::Report,
         _ => return Err(Malformed),
     })
 }
@@ -259,6 +265,10 @@ fn write_reply(w: &mut Writer<'_>, reply: &Reply) {
             w.u8(TICKET);
             w.prefixed(ticket.reveal().as_bytes());
         }
+        Reply::Report(report) => {
+            w.u8(REPORTED);
+            report.write(w);
+        }
     }
 }
 
@@ -286,6 +296,7 @@ fn read_reply(kind: u8, r: &mut Reader<'_>) -> Result<Reply, Malformed> {
             let text = String::from(read_text(r, MAX_TICKET)?);
             Reply::Ticket(TicketText::new(Zeroizing::new(text)).ok_or(Malformed)?)
         }
+        REPORTED => Reply::Report(Box::new(Report::read(r)?)),
         _ => return Err(Malformed),
     })
 }
@@ -371,7 +382,7 @@ pub(super) fn read_time(r: &mut Reader<'_>) -> Result<FileTime, Malformed> {
     if time.secs() == secs && time.nanos() == nanos { Ok(time) } else { Err(Malformed) }
 }
 
-fn read_len(r: &mut Reader<'_>) -> Result<u64, Malformed> {
+pub(super) fn read_len(r: &mut Reader<'_>) -> Result<u64, Malformed> {
     r.varint().and_then(|len| if len <= MAX_BODY { Ok(len) } else { Err(Malformed) })
 }
 

@@ -6,8 +6,9 @@
 mod codec;
 mod held;
 mod listing;
+mod report;
 
-use alloc::string::String;
+use alloc::{boxed::Box, string::String};
 use core::fmt;
 
 use zeroize::Zeroizing;
@@ -20,6 +21,7 @@ pub use held::{
     GroupRanges, HOLD_ABOVE, Have, Held, MAX_AGAIN, MAX_AGAINS, MAX_HASHES, MAX_HAVE_RANGES, UNTOLD,
 };
 pub use listing::{BadListing, Entry, EntryKind};
+pub use report::{Algorithm, Report};
 
 /// Longest encoded message in bytes: two names of the greatest length and some numbers fit.
 pub const MAX_MESSAGE: usize = 16 * 1024;
@@ -67,6 +69,8 @@ pub enum Request {
         /// What shows that the client has the ticket, made with the handshake of this connection.
         proof: [u8; 32],
     },
+    /// Tell how this connection does at your end: answered by [`Reply::Report`].
+    Report,
 }
 
 /// What a ticket shall be for.
@@ -162,6 +166,8 @@ pub enum Reply {
     Stat(Stat),
     /// Here is the ticket, in one line.
     Ticket(TicketText),
+    /// This is how the connection does here.
+    Report(Box<Report>),
     /// What is there is what was asked for or offered; no body is needed.
     Unchanged,
 }
