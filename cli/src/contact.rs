@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use gannet_driver_mio::{
     client::{Client, ClientOptions, ConnectError},
+    qlog::TraceFiles,
     security::ClientSecurity,
     trust::{self, HostPort, KnownServers, SecretKey},
 };
@@ -28,7 +29,7 @@ pub(crate) fn connect(
     let Connecting { timeout, congestion, sync, .. } = connecting;
     let terms = Terms { timeout, congestion, sync };
     if connecting.plain {
-        let client = dial(server, terms, ClientSecurity::Plain)?;
+        let client = dial(server, terms, ClientSecurity::Plain, settings.trace.clone())?;
         return Ok((client, None));
     }
     let book = AddressBook::open(settings)?;
@@ -66,6 +67,7 @@ pub(crate) struct AddressBook {
     key: Arc<SecretKey>,
     known: KnownServers,
     file: PathBuf,
+    trace: Option<TraceFiles>,
 }
 
 impl AddressBook {
@@ -78,7 +80,7 @@ impl AddressBook {
         let key = own_key(&paths)?;
         let file = paths.known_servers();
         let known = KnownServers::load(&file).map_err(TrustError::KnownServers)?;
-        Ok(Self { key, known, file })
+        Ok(Self { key, known, file, trace: settings.trace.clone() })
     }
 
     /// The key by which servers know us.
@@ -126,7 +128,8 @@ impl AddressBook {
     }
 
     fn dial(&self, server: &HostPort, terms: Terms, expected: Expected) -> Result<Client, Error> {
-        dial(server, terms, ClientSecurity::Sealed { key: Arc::clone(&self.key), expected })
+        let security = ClientSecurity::Sealed { key: Arc::clone(&self.key), expected };
+        dial(server, terms, security, self.trace.clone())
     }
 
     fn wrong(&self, server: &HostPort, key: PublicKey, named: Option<PublicKey>) -> TrustError {
@@ -141,12 +144,18 @@ impl AddressBook {
     }
 }
 
-fn dial(server: &HostPort, terms: Terms, security: ClientSecurity) -> Result<Client, Error> {
+fn dial(
+    server: &HostPort,
+    terms: Terms,
+    security: ClientSecurity,
+    trace: Option<TraceFiles>,
+) -> Result<Client, Error> {
     let plain = matches!(security, ClientSecurity::Plain);
     let mut options = ClientOptions::new(security);
     options.connect_timeout = terms.timeout;
     options.congestion = terms.congestion.into();
     options.sync = terms.sync;
+    options.trace = trace;
     Client::connect(server.host(), server.port(), &options).map_err(|error| Error::Connect {
         server: server.clone(),
         plain,

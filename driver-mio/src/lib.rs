@@ -20,6 +20,7 @@ mod journal;
 pub mod netem;
 pub mod partials;
 pub mod pattern;
+pub mod qlog;
 pub mod security;
 pub mod server;
 #[cfg(feature = "simulation")]

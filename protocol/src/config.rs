@@ -31,6 +31,8 @@ pub struct Config {
     pub max_datagram: u16,
     /// How packets are protected. Default [`Security::Plain`]; both sides have to choose alike.
     pub security: Security,
+    /// Whether connections tell what happens to their packets ([`crate::Session::poll_trace`]). Default: no.
+    pub trace: bool,
     /// Lowered limits of packet keys, for tests; both sides have to choose alike. Default none.
     #[doc(hidden)]
     pub lowered: Option<Lowered>,
@@ -69,6 +71,7 @@ impl Default for Config {
             connect_timeout: Duration::from_secs(10),
             max_datagram: MAX_DATAGRAM as u16,
             security: Security::Plain,
+            trace: false,
             lowered: None,
         }
     }

@@ -119,6 +119,7 @@ mod skips;
 mod spent;
 mod status;
 mod time;
+mod trace;
 mod wire;
 
 pub use body::{BodyId, FileDone, Source, Ticket, Unread, Write};
@@ -140,3 +141,4 @@ pub use protect::{OpenError, Plain, Protect, SealError};
 pub use spent::Spent;
 pub use status::Status;
 pub use time::Instant;
+pub use trace::{Metrics, TraceEvent, Traced};

@@ -157,7 +157,7 @@ pub(crate) struct Timeout {
     pub(crate) connect_timeout: Duration,
 }
 
-#[derive(Args, Clone, Copy, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct Reaching {
     #[command(flatten)]
     timeout: Timeout,
@@ -172,6 +172,9 @@ pub(crate) struct Reaching {
     plain: bool,
     #[command(flatten)]
     sending: Sending,
+    /// Write what happens to packets to a file, as qlog, which viewers such as qvis open; it has no secrets.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) trace: Option<PathBuf>,
 }
 
 /// What is asked for goes on when the connection was lost.
@@ -216,11 +219,10 @@ pub(crate) struct Connecting {
 impl Reaching {
     /// With what else the user said.
     pub(crate) fn with(self, options: impl Into<Options>) -> Connecting {
-        let Self { timeout: Timeout { connect_timeout }, server_key, accept_new, plain, sending } =
-            self;
+        let Self { timeout, server_key, accept_new, plain, sending, .. } = self;
         let Sending { congestion } = sending;
         let Options { retry_for, sync } = options.into();
-        let timeout = connect_timeout;
+        let timeout = timeout.connect_timeout;
         Connecting { timeout, server_key, accept_new, plain, congestion, retry_for, sync }
     }
 }

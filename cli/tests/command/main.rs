@@ -27,5 +27,6 @@ mod script;
 mod server;
 mod stats;
 mod tickets;
+mod trace;
 mod trees;
 mod usage;

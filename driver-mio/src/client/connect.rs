@@ -123,6 +123,7 @@ fn attempt(
     config.accept = false;
     config.congestion = options.congestion;
     config.connect_timeout = patience;
+    config.trace = options.trace.is_some();
     let expected = match &options.security {
         ClientSecurity::Plain => Expected::default(),
         ClientSecurity::Sealed { key, expected } => {
@@ -136,7 +137,10 @@ fn attempt(
         ClientSecurity::Plain => None,
         ClientSecurity::Sealed { key, .. } => Some(&**key),
     };
-    let worker = Worker::new(remote, Keeper::new(own), orders, Arc::clone(&fate));
+    let mut worker = Worker::new(remote, Keeper::new(own), orders, Arc::clone(&fate));
+    if let Some(files) = &options.trace {
+        worker.trace_to(files.clone());
+    }
     let mut event_loop = EventLoop::new(Socket::connect(remote)?, config, worker)?;
     event_loop.start()?;
     let line = Line::new(commands, event_loop.waker(), remote, fate);

@@ -38,6 +38,7 @@ use gannet_protocol::{
 
 use crate::{
     event_loop::EventLoop,
+    qlog::TraceFiles,
     security::{ClientSecurity, Provider},
     transfer::{Sink, Stream},
     trust::TicketSecret,
@@ -68,6 +69,8 @@ pub struct ClientOptions {
     pub security: ClientSecurity,
     /// The cryptography of sealed connections.
     pub crypto: Provider,
+    /// Where a trace of each connection's packets goes, if anywhere.
+    pub trace: Option<TraceFiles>,
     /// Whether a file that is stored survives a power failure. Default true; without, it may be stored sooner.
     pub sync: bool,
 }
@@ -81,6 +84,7 @@ impl ClientOptions {
             congestion: CongestionKind::default(),
             security,
             crypto: Provider::default(),
+            trace: None,
             sync: true,
         }
     }

@@ -16,6 +16,7 @@ use gannet_protocol::{
 use crate::{
     event_loop::{self, Outcome, Role},
     files::{Keeper, Owner, Partial},
+    qlog::{Trace, TraceFiles},
     security::ClientSecurity,
     sys::{files::time_of_now, transfers_at_once},
 };
@@ -60,6 +61,17 @@ pub(super) struct Worker {
     confirming: Vec<Sender<()>>,
     metering: Metering,
     diary: Diary,
+    tracing: Tracing,
+}
+
+/// Whether what happens to packets is written down.
+#[derive(Debug, Default)]
+enum Tracing {
+    #[default]
+    Off,
+    /// From when the connection is established.
+    Wanted(TraceFiles),
+    On(Trace),
 }
 
 /// When the server was heard.
@@ -96,7 +108,13 @@ impl Worker {
             confirming: Vec::new(),
             metering: Metering::default(),
             diary: Diary::default(),
+            tracing: Tracing::Off,
         }
+    }
+
+    /// Has what happens to packets be written down.
+    pub(super) fn trace_to(&mut self, files: TraceFiles) {
+        self.tracing = Tracing::Wanted(files);
     }
 
     /// Starts to connect.
@@ -127,6 +145,32 @@ impl Worker {
     /// Whether the thread has nothing left to do.
     pub(super) fn is_over(&self) -> bool {
         matches!(self.phase, Phase::Over(_))
+    }
+
+    /// Begins the trace of a connection, if there is to be one.
+    fn begin_trace(&mut self, now: Instant) {
+        if let Tracing::Wanted(files) = &self.tracing {
+            self.tracing = Tracing::On(Trace::begin(files, self.remote, now));
+        }
+    }
+
+    /// Writes down what happened since the last time.
+    fn trace(&mut self, hub: &mut Hub) {
+        let (Tracing::On(trace), Some(connection)) = (&mut self.tracing, self.connection) else {
+            return;
+        };
+        if let Some(mut session) = hub.session(connection) {
+            while let Some(traced) = session.poll_trace() {
+                trace.note(&traced);
+            }
+        }
+    }
+
+    /// Ends the trace.
+    fn end_trace(&mut self, now: Instant) {
+        if let Tracing::On(mut trace) = std::mem::take(&mut self.tracing) {
+            trace.end(now);
+        }
     }
 
     /// Takes what the program wants.
@@ -346,6 +390,8 @@ impl Worker {
     }
 
     fn close(&mut self, hub: &mut Hub, now: Instant) {
+        self.trace(hub);
+        self.end_trace(now);
         if let Some(mut session) = self.connection.and_then(|connection| hub.session(connection)) {
             session.close(CloseCode::Done);
             self.phase = Phase::close(now);
@@ -366,6 +412,7 @@ impl Worker {
             task.fail(Failure::Lost(lost));
         }
         self.confirming.clear();
+        self.end_trace(now);
         self.phase = Phase::Over(reason);
     }
 
@@ -428,6 +475,7 @@ impl Role for Worker {
             Event::Connected(_) => {
                 self.phase = Phase::Open;
                 self.diary.note(now, Doing::Nothing);
+                self.begin_trace(now);
             }
             Event::Closed(_, reason) => self.lose(now, reason, false),
             Event::Reply { exchange, reply, .. } => self.answered(hub, now, exchange, reply),
@@ -512,6 +560,7 @@ impl Role for Worker {
             self.fate.hear();
             self.jobs.unblock();
         }
+        self.trace(hub);
         self.take_commands(hub, now);
         if self.heard.packets > 0 {
             for tell in self.confirming.drain(..) {

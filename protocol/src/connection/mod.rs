@@ -34,6 +34,7 @@ use crate::{
     random::{Random, Unguessable},
     recovery::{Fate, Recovery, Repeat, Repeats, SentPacket},
     spent::Ledger,
+    trace::{Metrics, Tracer},
     wire::packet::{ConnectionId, TOKEN_LEN},
 };
 
@@ -76,6 +77,7 @@ pub(crate) struct Connection {
     config: Config,
     counters: Counters,
     ledger: Ledger,
+    pub(crate) tracer: Tracer,
     /// It stands in the endpoint's queue of those with something to send.
     pub(crate) queued: bool,
     /// When the endpoint will look at its timers next.
@@ -215,6 +217,7 @@ impl Connection {
             config: config.clone(),
             counters: Counters::default(),
             ledger: Ledger::default(),
+            tracer: Tracer::new(config.trace),
             queued: false,
             armed: None,
         }
@@ -262,6 +265,23 @@ impl Connection {
             body_resent: self.counters.body_resent,
             ..Stats::new(self.path.remote)
         }
+    }
+
+    /// Tells who watches what is known of the path.
+    fn trace_path(&mut self, now: Instant) {
+        if !self.tracer.is_watched() {
+            return;
+        }
+        let Path { rtt, congestion, .. } = &self.path;
+        let metrics = Metrics {
+            min_rtt: rtt.min(),
+            rtt: rtt.smoothed(),
+            latest_rtt: rtt.latest(),
+            window: congestion.window(),
+            in_flight: self.recovery.in_flight(),
+            pacing: congestion.pacing_rate(rtt),
+        };
+        self.tracer.note_path(now, metrics, congestion.in_slow_start());
     }
 
     /// For what it has waited, as of `now`.

@@ -12,6 +12,7 @@ use crate::{
     exchange::{Lack, NextChunk, Outbox, Piece},
     recovery::{Chunk, Contents, PathId, Repeat, SentPacket},
     spent::Cause,
+    trace::TraceEvent,
     wire::{frame, packet::MIN_DATAGRAM},
 };
 
@@ -326,6 +327,9 @@ impl Connection {
         let number = self.recovery.next_number();
         let packet = SentPacket::new(now, size, draft.eliciting, draft.contents, (stamp, path));
         self.recovery.on_sent(packet);
+        let chunk = draft.contents.chunk.map(|chunk| (chunk.exchange, chunk.offset, chunk.len));
+        let eliciting = draft.eliciting;
+        self.tracer.note(now, TraceEvent::Sent { number, size, eliciting, chunk });
         self.recovery.skip(|| self.dice.next());
         self.counters.packets_sent = self.counters.packets_sent.saturating_add(1);
         if let Some((bytes, again)) = draft.chunk {
