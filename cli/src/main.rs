@@ -7,6 +7,7 @@ mod contact;
 mod demo;
 mod destination;
 mod directory;
+mod doctor;
 mod errors;
 mod expand;
 mod hidden;
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
         Command::Join(args) => join::run(&args, settings),
         Command::Key(args) => key::run(&args, settings),
         Command::Partials(args) => partials::run(&args, settings),
+        Command::Doctor(one_shot) => doctor::run(one_shot, settings),
         Command::Demo => demo::run(settings.console),
         Command::Completions { shell } => printed(pages::completions(shell), settings.console),
         Command::Man => printed(pages::manual(), settings.console),

@@ -209,7 +209,7 @@ fn shown(shares: &[(Limit, f64)], f: &mut fmt::Formatter<'_>) -> fmt::Result {
 }
 
 /// How much of a whole: `1.02%`.
-struct Percent(u64, u64);
+pub(crate) struct Percent(pub(crate) u64, pub(crate) u64);
 
 impl fmt::Display for Percent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -17,6 +17,7 @@ mod files;
 pub mod fuzzing;
 mod hash;
 mod journal;
+pub mod measure;
 pub mod netem;
 pub mod partials;
 pub mod pattern;

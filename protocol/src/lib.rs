@@ -132,9 +132,9 @@ pub use limiter::{Limited, Occupancy, OccupancyLimits, Rate, RateLimiter, RateLi
 pub use message::{
     Algorithm, BLOCK_LEN, BadListing, BodyLen, Destination, End, Entry, EntryKind, FileTime, Get,
     GroupRanges, HOLD_ABOVE, Hash, Have, Held, How, Identity, Invite, MAX_AGAIN, MAX_AGAINS,
-    MAX_BODY, MAX_GROUPS, MAX_HASHES, MAX_HAVE_RANGES, MAX_HOLES, MAX_INVITE_TEXT, MAX_MESSAGE,
-    MAX_TICKET, Meta, Mode, Note, Put, Reply, Report, Request, Stat, Stored, TicketText, UNTOLD,
-    Version,
+    MAX_BODY, MAX_GROUPS, MAX_HASHES, MAX_HAVE_RANGES, MAX_HOLES, MAX_INVITE_TEXT, MAX_MEASURED,
+    MAX_MESSAGE, MAX_TICKET, Meta, Mode, Note, Put, Reply, Report, Request, Stat, Stored,
+    TicketText, UNTOLD, Version,
 };
 pub use name::{BadName, Escaped, MAX_COMPONENT, MAX_NAME, Name, RESERVED_PREFIX};
 pub use protect::{OpenError, Plain, Protect, SealError};

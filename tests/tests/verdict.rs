@@ -101,6 +101,7 @@ fn a_slow_source_is_the_source() {
 fn nothing_but_waiting_takes_time_here() {
     let path = Path::new(100_000_000, 50 * MS).loss(0.01);
     each_way(
+        &Way::BOTH,
         &path,
         5 * MB,
         |_, _, _| {},

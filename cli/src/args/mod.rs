@@ -74,6 +74,7 @@ pub(crate) enum Command {
     Join(Join),
     Key(Key),
     Partials(Partials),
+    Doctor(OneShot<Doctor, Once>),
     /// Move 50 MB over a bad link inside this process, and tell how it went.
     Demo,
     /// Print what a shell needs to complete gannet's commands.
@@ -305,6 +306,19 @@ pub(crate) struct Partials {
     /// Remove what no transfer is writing to.
     #[arg(long)]
     pub(crate) remove: bool,
+    #[command(flatten)]
+    pub(crate) format: Format,
+}
+
+/// Measure the way to a server, and this machine, and say what will limit transfers.
+///
+/// It takes some ten seconds: whether the server answers over UDP, round trips, lost packets, the largest packets that come
+/// through, socket buffers, the disk, and how fast a core seals and hashes. Nothing of it stays.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Doctor {
+    /// The directory whose disk is measured; a file there is written and removed.
+    #[arg(long, value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
+    pub(crate) dir: PathBuf,
     #[command(flatten)]
     pub(crate) format: Format,
 }

@@ -71,7 +71,7 @@ impl Existing {
 
 impl From<Existing> for How {
     fn from(Existing { no_clobber, check, fresh }: Existing) -> Self {
-        Self { no_clobber, fresh, check }
+        Self { no_clobber, fresh, check, discard: false }
     }
 }
 

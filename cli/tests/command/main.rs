@@ -8,6 +8,7 @@ mod again;
 mod connection;
 mod content;
 mod demo;
+mod doctor;
 mod existing;
 mod failures;
 mod files;

@@ -54,6 +54,7 @@ use worker::Worker;
 pub use failure::{ConnectError, Failure, Lost};
 pub use job::{Job, Progress, Syncing};
 pub use phases::Phases;
+pub use task::Way;
 pub use tree::{LocalEntry, LocalKind, Tree};
 pub use verdict::{Limit, Verdict};
 
@@ -361,6 +362,13 @@ impl Client {
         let (tell, answer) = channel();
         self.line.send(Command::Stats(tell));
         answer.recv().ok()
+    }
+
+    /// Moves `len` bytes that mean nothing, and are neither read from a disk nor stored, at most
+    /// [`MAX_MEASURED`](gannet_protocol::MAX_MEASURED). [`Job::progress`] tells how fast they go; who knows enough cancels it.
+    #[must_use]
+    pub fn measure(&self, way: Way, len: u64) -> Job<()> {
+        self.start(|report| Verb::Measure { way, len, report })
     }
 
     /// How the connection does at the server's end.

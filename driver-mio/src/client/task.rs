@@ -3,8 +3,8 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use gannet_protocol::{
-    self as protocol, Destination, Entry, ExchangeId, Get, Hash, How, Instant, Invite, Meta, Mode,
-    Name, Put, Reply, Request, Stat, Status, Stored, TicketText,
+    self as protocol, BodyLen, Destination, Entry, ExchangeId, FileTime, Get, Hash, How, Identity,
+    Instant, Invite, Meta, Mode, Name, Put, Reply, Request, Stat, Status, Stored, TicketText,
 };
 
 use crate::{
@@ -78,11 +78,26 @@ pub(super) enum Verb {
     Report {
         report: Report<protocol::Report>,
     },
+    /// To measure the path, with so many bytes that mean nothing.
+    Measure {
+        way: Way,
+        len: u64,
+        report: Report<()>,
+    },
     /// Without a proof where there is no key to prove it for.
     Join {
         proof: Option<[u8; 32]>,
         report: Report<()>,
     },
+}
+
+/// Which way bytes go.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Way {
+    /// To the server.
+    Up,
+    /// From the server.
+    Down,
 }
 
 /// Where what is fetched goes.
@@ -189,6 +204,8 @@ impl Task {
             Verb::Exit { force, .. } => Request::Exit { force: *force },
             Verb::Invite { invite, .. } => Request::Invite(invite.clone()),
             Verb::Report { .. } => Request::Report,
+            Verb::Measure { way: Way::Down, len, .. } => Request::Zeros { len: *len },
+            Verb::Measure { way: Way::Up, len, .. } => Request::Put(put_of_nothing(*len)?),
             Verb::Join { proof, .. } => Request::Join { proof: (*proof)? },
         })
     }
@@ -266,7 +283,8 @@ impl Task {
                 | Verb::Exit { report, .. }
                 | Verb::Join { report, .. },
                 Reply::Done,
-            ) => {
+            )
+            | (Verb::Measure { way: Way::Up, report, .. }, Reply::Stored(_)) => {
                 report.tell(Ok(()));
                 Ok(())
             }
@@ -301,6 +319,9 @@ impl Task {
         if let Verb::Get { report, .. } | Verb::Put { report, .. } = &self.verb {
             report.tell(Ok(Transferred { name, len, hash, kept, holes, unchanged, elapsed }));
         }
+        if let Verb::Measure { report, .. } = &self.verb {
+            report.tell(Ok(()));
+        }
     }
 
     /// Takes a listing that arrived.
@@ -324,6 +345,7 @@ impl Task {
             | Verb::Remove { report, .. }
             | Verb::MakeDirectory { report, .. }
             | Verb::Exit { report, .. }
+            | Verb::Measure { report, .. }
             | Verb::Join { report, .. } => report.tell(Err(failure)),
             Verb::Invite { report, .. } => report.tell(Err(failure)),
             Verb::Report { report } => report.tell(Err(failure)),
@@ -355,4 +377,13 @@ impl Task {
             _ => Failure::Remote { status, detail: 0 },
         }
     }
+}
+
+/// What measures the path to the server: nothing of it is stored, so that its name means nothing.
+fn put_of_nothing(len: u64) -> Option<Put> {
+    let leaf = Name::parse(b"measured").ok()?;
+    let (mode, modified) = (Mode::from_bits(0), FileTime::default());
+    let meta = Meta { len: BodyLen::Known(len), mode, modified, identity: Identity::default() };
+    let to = Destination { path: None, leaf, into_directory: false };
+    Some(Put { to, meta, how: How { discard: true, ..How::default() } })
 }

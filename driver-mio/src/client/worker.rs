@@ -281,6 +281,11 @@ impl Worker {
                         hub.transfers.send_stream(body, stream);
                     }
                     (Some(Opened::Local(here)), _) => local = Some(here),
+                    (None, Some(body)) => {
+                        if let Verb::Measure { len, .. } = task.verb {
+                            hub.transfers.send_zeros(body, len);
+                        }
+                    }
                     _ => {}
                 }
                 task.stage = Stage::Asked { exchange, hash: None, holes, local };
@@ -327,6 +332,12 @@ impl Worker {
                 let job = move || Answer::Partial(exchange, local.begin(&meta));
                 if let Err(status) = hub.submit(job) {
                     self.fail_here(hub, number, status);
+                }
+            }
+            (Verb::Measure { .. }, Reply::Meta(meta), Some(body)) => {
+                if let BodyLen::Known(len) = meta.len {
+                    hub.transfers.receive_nothing(body, len);
+                    hub.transfers.allow(body);
                 }
             }
             (Verb::List { .. }, Reply::Listing, Some(body)) => hub.transfers.receive_memory(body),

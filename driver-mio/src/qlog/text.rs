@@ -59,6 +59,8 @@ impl Text {
 
     /// Takes an event in.
     pub(super) fn add(&mut self, &Traced { at, what }: &Traced) {
+        // Whoever reads it may rely on its order.
+        self.last = self.last.max(at);
         if !matches!(what, TraceEvent::Acked { .. }) || self.acked.len() >= MOST_ACKED {
             self.tell_acked(at);
         }
@@ -132,7 +134,6 @@ impl Text {
         name: &str,
         data: impl FnOnce(&mut String) -> std::fmt::Result,
     ) {
-        // Whoever reads it may rely on its order.
         self.last = self.last.max(at);
         let time = millis(self.last.saturating_since(self.began));
         let out = &mut self.out;

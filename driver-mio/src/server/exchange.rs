@@ -50,6 +50,7 @@ enum Verb {
     Invite,
     Join,
     Report,
+    Zeros,
 }
 
 /// How a request ended.
@@ -84,6 +85,7 @@ impl Served {
             Request::Invite(invite) => (Verb::Invite, Escaped(invite.grant.as_bytes()).to_string()),
             Request::Join { .. } => (Verb::Join, "-".to_owned()),
             Request::Report => (Verb::Report, "-".to_owned()),
+            Request::Zeros { len } => (Verb::Zeros, len.to_string()),
         };
         let (stage, handover_until, heard) = (Stage::Waiting, None, None);
         Self { who, verb, what, since, request, grant, stage, handover_until, heard }
@@ -161,6 +163,7 @@ impl fmt::Display for Verb {
             Self::Invite => "invite",
             Self::Join => "join",
             Self::Report => "report",
+            Self::Zeros => "zeros",
         })
     }
 }

@@ -59,7 +59,7 @@ enum Verb {
 impl Verb {
     const fn of(request: &Request) -> Self {
         match request {
-            Request::Get(_) => Self::Get,
+            Request::Get(_) | Request::Zeros { .. } => Self::Get,
             Request::List(_) => Self::List,
             Request::Put(_) => Self::Put,
             Request::Rename { .. }
@@ -148,7 +148,8 @@ impl Exchange {
             }
             Request::Put(put @ Put { meta, how, .. }) => {
                 self.telling = Telling::of_put(put);
-                self.may_be_unchanged = !how.fresh && matches!(meta.len, BodyLen::Known(_));
+                self.may_be_unchanged =
+                    !how.fresh && !how.discard && matches!(meta.len, BodyLen::Known(_));
             }
             _ => {}
         }

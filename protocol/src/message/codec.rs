@@ -28,6 +28,7 @@ const MKDIR: u8 = 0x08;
 const INVITE: u8 = 0x0a;
 const JOIN: u8 = 0x0b;
 const REPORT: u8 = 0x0c;
+const ZEROS: u8 = 0x0d;
 const GROUP: u8 = 0x10;
 const HOLE: u8 = 0x11;
 const END: u8 = 0x12;
@@ -44,6 +45,7 @@ const REPORTED: u8 = 0x27;
 const NO_CLOBBER: u8 = 1;
 const FRESH: u8 = 2;
 const CHECK: u8 = 4;
+const DISCARD: u8 = 8;
 
 /// Room for the fields of any message that are of about one length.
 const FIXED_PART: usize = 160;
@@ -96,7 +98,7 @@ impl Message {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
         let message = match reader.u8()? {
-            kind @ (GET..=MKDIR | INVITE..=REPORT) => {
+            kind @ (GET..=MKDIR | INVITE..=ZEROS) => {
                 Self::Request(read_request(kind, &mut reader)?)
             }
             kind @ GROUP..=END => Self::Note(read_note(kind, &mut reader)?),
@@ -159,6 +161,10 @@ fn write_request(w: &mut Writer<'_>, request: &Request) {
             w.bytes(proof);
         }
         Request::Report => w.u8(REPORT),
+        Request::Zeros { len } => {
+            w.u8(ZEROS);
+            w.varint(*len);
+        }
     }
 }
 
@@ -186,8 +192,8 @@ fn read_get(r: &mut Reader<'_>) -> Result<Get, Malformed> {
     Ok(Get { name, unless, have })
 }
 
-fn how_bits(How { no_clobber, fresh, check }: How) -> u8 {
-    [(no_clobber, NO_CLOBBER), (fresh, FRESH), (check, CHECK)]
+fn how_bits(How { no_clobber, fresh, check, discard }: How) -> u8 {
+    [(no_clobber, NO_CLOBBER), (fresh, FRESH), (check, CHECK), (discard, DISCARD)]
         .into_iter()
         .fold(0, |bits, (is, bit)| if is { bits | bit } else { bits })
 }
@@ -198,6 +204,7 @@ fn read_how(r: &mut Reader<'_>) -> Result<How, Malformed> {
         no_clobber: bits & NO_CLOBBER != 0,
         fresh: bits & FRESH != 0,
         check: bits & CHECK != 0,
+        discard: bits & DISCARD != 0,
     };
     if how_bits(how) == bits { Ok(how) } else { Err(Malformed) }
 }
@@ -233,6 +240,7 @@ fn read_request(kind: u8, r: &mut Reader<'_>) -> Result<Request, Malformed> {
         }),
         JOIN => Request::Join { proof: r.array()? },
         REPORT => Request::Report,
+        ZEROS => Request::Zeros { len: read_len(r)? },
         _ => return Err(Malformed),
     })
 }

@@ -29,6 +29,9 @@ pub const MAX_MESSAGE: usize = 16 * 1024;
 /// The largest body in bytes: what fits the wire's integers with room for sums (an exbibyte).
 pub const MAX_BODY: u64 = 1 << 60;
 
+/// Longest body that is only there to be measured, in bytes: some seconds of any path.
+pub const MAX_MEASURED: u64 = 1 << 34;
+
 /// What a client asks.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Request {
@@ -68,6 +71,11 @@ pub enum Request {
     Join {
         /// What shows that the client has the ticket, made with the handshake of this connection.
         proof: [u8; 32],
+    },
+    /// Send so many zeros, to measure how fast they come: answered by [`Reply::Meta`] and a body.
+    Zeros {
+        /// How many, at most [`MAX_MEASURED`].
+        len: u64,
     },
     /// Tell how this connection does at your end: answered by [`Reply::Report`].
     Report,
@@ -138,6 +146,8 @@ pub struct How {
     pub fresh: bool,
     /// That size and time are the same does not suffice for [`Reply::Unchanged`]: the content has to be.
     pub check: bool,
+    /// Do not store it: take its bytes and forget them, to measure how fast they come.
+    pub discard: bool,
 }
 
 /// Where a file shall go, when only its receiver can tell what is a directory.

@@ -227,6 +227,9 @@ const fn message_name(message: &Message) -> &'static str {
     match message {
         Message::Request(Request::Get(Get { have: None, .. })) => "message-get",
         Message::Request(Request::Get(_)) => "message-get-rest",
+        Message::Request(Request::Put(Put { how: How { discard: true, .. }, .. })) => {
+            "message-put-discard"
+        }
         Message::Request(Request::Put(Put {
             meta: Meta { len: BodyLen::Known(_), .. }, ..
         })) => "message-put",
@@ -250,6 +253,7 @@ const fn message_name(message: &Message) -> &'static str {
         Message::Reply(Reply::Done) => "message-done",
         Message::Reply(Reply::Ticket(_)) => "message-ticket",
         Message::Request(Request::Report) => "message-report",
+        Message::Request(Request::Zeros { .. }) => "message-zeros",
         Message::Reply(Reply::Report(_)) => "message-reported",
         Message::Note(Note::Group { .. }) => "message-group",
         Message::Note(Note::Hole { .. }) => "message-hole",
@@ -261,13 +265,13 @@ const fn message_name(message: &Message) -> &'static str {
     }
 }
 
-fn messages() -> [Message; 31] {
+fn messages() -> [Message; 33] {
     let identity = Identity(*b"which state of i");
     let modified = FileTime::new(1_700_000_000, 250_000_000);
     let meta = |len| Meta { len, mode: Mode::from_bits(0o644), modified, identity };
     let put = |path: Option<Name>, into_directory, len| {
         let to = Destination { path, leaf: name(b"notes.txt"), into_directory };
-        let how = How { no_clobber: into_directory, fresh: false, check: into_directory };
+        let how = How { no_clobber: into_directory, check: into_directory, ..How::default() };
         Message::Request(Request::Put(Put { to, meta: meta(len), how }))
     };
     let have = Have { identity, groups: [0..2, 5..6, 100..200].into_iter().collect() };
@@ -320,6 +324,8 @@ fn messages() -> [Message; 31] {
         Message::Reply(Reply::Unchanged),
         Message::Reply(Reply::Ticket(ticket)),
         Message::Request(Request::Report),
+        Message::Request(Request::Zeros { len: 1 << 30 }),
+        discarded(),
         Message::Reply(Reply::Report(Box::new(report()))),
         Message::Note(Note::Group { index: 1, hash }),
         Message::Note(Note::Hole { offset: BLOCK_LEN, len: 3 * BLOCK_LEN }),
@@ -329,6 +335,19 @@ fn messages() -> [Message; 31] {
         Message::Held(Held::Hashes { first: 3, hashes: vec![hash, [0xcd; 32]] }),
         Message::Held(Held::Again(300)),
     ]
+}
+
+/// A put that is only to be measured.
+fn discarded() -> Message {
+    let meta = Meta {
+        len: BodyLen::Known(1 << 30),
+        mode: Mode::from_bits(0),
+        modified: FileTime::default(),
+        identity: Identity::default(),
+    };
+    let to = Destination { path: None, leaf: name(b"f"), into_directory: false };
+    let how = How { discard: true, ..How::default() };
+    Message::Request(Request::Put(Put { to, meta, how }))
 }
 
 fn report() -> Report {

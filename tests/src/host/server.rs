@@ -74,7 +74,7 @@ impl Host {
                 self.log(exchange, Asked::MakeDirectory(name), result);
                 self.answer(exchange, result.map(|()| Reply::Done));
             }
-            Request::Invite(_) | Request::Join { .. } => {
+            Request::Invite(_) | Request::Join { .. } | Request::Zeros { .. } => {
                 self.answer(exchange, Err(Status::Unsupported));
             }
             Request::Report => {

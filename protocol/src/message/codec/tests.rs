@@ -43,8 +43,12 @@ fn get() -> impl Strategy<Value = Get> {
 }
 
 fn put() -> impl Strategy<Value = Put> {
-    let how =
-        any::<[bool; 3]>().prop_map(|[no_clobber, fresh, check]| How { no_clobber, fresh, check });
+    let how = any::<[bool; 4]>().prop_map(|[no_clobber, fresh, check, discard]| How {
+        no_clobber,
+        fresh,
+        check,
+        discard,
+    });
     (prop::option::of(name()), name(), any::<bool>(), meta(), how).prop_map(
         |(path, leaf, into_directory, meta, how)| Put {
             to: Destination { path, leaf: leaf.leaf(), into_directory },
@@ -109,6 +113,7 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
         any::<[u8; 32]>().prop_map(|proof| Request::Join { proof }),
         prop_oneof![
             Just(Request::Report),
+            (0..=MAX_BODY).prop_map(|len| Request::Zeros { len }),
             name().prop_map(Request::Stat),
             name().prop_map(Request::Remove),
         ],
@@ -261,7 +266,7 @@ fn odd_holes_and_ways_to_store_are_malformed() {
     assert_eq!(hole(MAX_BODY, 1), Err(Malformed));
     assert_eq!(hole(0, MAX_BODY + 1), Err(Malformed));
     for bits in 0..=u8::MAX {
-        assert_eq!(read_how(&mut Reader::new(&[bits])).is_ok(), bits < 8, "{bits}");
+        assert_eq!(read_how(&mut Reader::new(&[bits])).is_ok(), bits < 16, "{bits}");
     }
 }
 
