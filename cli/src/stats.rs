@@ -3,7 +3,7 @@
 use std::{fmt, rc::Rc, time::Duration};
 
 use gannet_driver_mio::{
-    client::{Client, Figures, Job, Limit, Phases, Verdict},
+    client::{Client, Figures, Job, Limit, Phases, Verdict, Way},
     units::{format_duration, format_rate, format_size},
 };
 use gannet_protocol::Report;
@@ -16,32 +16,25 @@ use crate::{
 /// How long the server is waited for to tell how its end does: several round trips of the longest paths.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Which side sends what is moved.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Sender {
-    Here,
-    Server,
-}
-
 /// What was known when the moving began, to be told apart from what comes of it.
 #[derive(Debug)]
 pub(crate) struct Measuring {
     client: Rc<Client>,
     here: Option<Figures>,
     there: Job<Report>,
-    sender: Sender,
+    way: Way,
 }
 
 impl Measuring {
     /// Begins, if `verb` is to be measured. The server is asked beside all else, so that nothing waits for that.
     pub(crate) fn of(verb: &Verb, session: &Session) -> Option<Self> {
-        let sender = match verb {
-            Verb::Get(get) if get.stats => Sender::Server,
-            Verb::Put(put) if put.stats => Sender::Here,
+        let way = match verb {
+            Verb::Get(get) if get.stats => Way::Down,
+            Verb::Put(put) if put.stats => Way::Up,
             _ => return None,
         };
         let client = session.client();
-        Some(Self { here: client.figures(), there: client.report(), client, sender })
+        Some(Self { here: client.figures(), there: client.report(), client, way })
     }
 
     /// Tells what came of it.
@@ -66,7 +59,7 @@ impl Measuring {
             Some(before) => there.map(|there| there.since(&before)),
             None => there,
         };
-        let Some(told) = Told::new(self.sender, here, there, phases) else {
+        let Some(told) = Told::new(self.way, here, there, phases) else {
             telling.note("no figures: the server does not tell how its end does");
             return Ok(());
         };
@@ -85,7 +78,7 @@ fn answered(mut job: Job<Report>) -> Option<Report> {
 /// What is told.
 #[derive(Debug)]
 struct Told {
-    sender: Sender,
+    way: Way,
     /// As the sending side sees it.
     sent: Report,
     phases: Phases,
@@ -93,12 +86,12 @@ struct Told {
 }
 
 impl Told {
-    fn new(sender: Sender, here: Report, there: Option<Report>, phases: Phases) -> Option<Self> {
-        let (sent, receiver) = match sender {
-            Sender::Here => (here, there.unwrap_or_else(|| idle(here.spent.total()))),
-            Sender::Server => (there?, here),
+    fn new(way: Way, here: Report, there: Option<Report>, phases: Phases) -> Option<Self> {
+        let (sent, receiver) = match way {
+            Way::Up => (here, there.unwrap_or_else(|| idle(here.spent.total()))),
+            Way::Down => (there?, here),
         };
-        Some(Self { sender, sent, phases, verdict: Verdict::new(&sent, &receiver, phases) })
+        Some(Self { way, sent, phases, verdict: Verdict::new(way, &sent, &receiver, phases) })
     }
 
     /// Bits a second of the content that came over while there was any on the way.
@@ -119,7 +112,7 @@ impl Told {
         ];
         let object = telling
             .object("stats")
-            .with("sender", if self.sender == Sender::Here { "local" } else { "server" })
+            .with("sender", if self.way == Way::Up { "local" } else { "server" })
             .with("packets_sent", sent.packets_sent)
             .with("packets_lost", sent.packets_lost)
             .with("bytes_sent", sent.body_sent)
@@ -150,10 +143,10 @@ fn idle(time: Duration) -> Report {
 
 impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { sender, sent, phases, verdict } = self;
-        let sides = match sender {
-            Sender::Here => "this side sent",
-            Sender::Server => "the server sent",
+        let Self { way, sent, phases, verdict } = self;
+        let sides = match way {
+            Way::Up => "this side sent",
+            Way::Down => "the server sent",
         };
         writeln!(
             f,
@@ -235,7 +228,7 @@ mod tests {
         sent.waited = ms(900);
         let mut phases = Phases::default();
         (phases.handshake, phases.transfer) = (ms(101), ms(800));
-        let told = Told::new(Sender::Here, sent, None, phases).unwrap();
+        let told = Told::new(Way::Up, sent, None, phases).unwrap();
         assert_eq!(
             told.to_string(),
             "round trip: 100 ms at least, 112 ms smoothed, 120 ms last\n\
@@ -244,12 +237,12 @@ mod tests {
              time: handshake 101 ms, transfer 800 ms, disk 0 ns, wait 0 ns\n\
              limited by: path 71%, receiver's disk 24%, sender's CPU 5%"
         );
-        assert!(Told::new(Sender::Server, sent, None, phases).is_none());
+        assert!(Told::new(Way::Down, sent, None, phases).is_none());
     }
 
     #[test]
     fn nothing_is_limited_by_nothing() {
-        let told = Told::new(Sender::Here, Report::default(), None, Phases::default()).unwrap();
+        let told = Told::new(Way::Up, Report::default(), None, Phases::default()).unwrap();
         assert!(told.to_string().ends_with("limited by: nothing that took time"));
     }
 }

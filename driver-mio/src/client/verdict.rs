@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use gannet_protocol::{Report, Spent};
 
-use super::Phases;
+use super::{Phases, Way};
 
 /// A loop that waits less than this share of the time is what limits all it has to do with, in percent.
 const LEAST_WAIT: u32 = 5;
@@ -59,15 +59,19 @@ impl fmt::Display for Limit {
 pub struct Verdict([(Limit, Duration); 6]);
 
 impl Verdict {
-    /// Of what the two sides spent meanwhile, and what the client's time went by.
+    /// Of what the two sides of a transfer that went this way spent meanwhile, and what the client's time went by.
     #[must_use]
-    pub fn new(sender: &Report, receiver: &Report, phases: Phases) -> Self {
+    pub fn new(way: Way, sender: &Report, receiver: &Report, phases: Phases) -> Self {
         let Spent { idle, path, credit, source, busy, .. } = sender.spent;
         let total = sender.spent.total();
         let is_saturated =
             |side: &Report| side.waited.saturating_mul(100) < total.saturating_mul(LEAST_WAIT);
-        // Its last bytes are there, and stored: all that the sender can do is wait.
-        let storing = idle.min(phases.disk);
+        // Its last bytes are there, and are stored: all that the sender can do is wait. A client that fetches knows of each
+        // moment whether it waits for an answer; one that sends hears when all is stored.
+        let storing = match way {
+            Way::Up => idle.min(phases.disk),
+            Way::Down => idle.saturating_sub(phases.wait),
+        };
         let mut shares = [
             (Limit::Path, path),
             (Limit::SendersDisk, source),
@@ -129,7 +133,8 @@ mod tests {
     #[test]
     fn what_took_most_of_the_time_comes_first() {
         let receiver = report([0, 0, 0, 0, 0, 800]);
-        let verdict = Verdict::new(&report([100, 600, 200, 50, 50, 700]), &receiver, disk(90));
+        let verdict =
+            Verdict::new(Way::Up, &report([100, 600, 200, 50, 50, 700]), &receiver, disk(90));
         let expected = [
             (Limit::Path, 0.6),
             (Limit::ReceiversDisk, 0.29),
@@ -144,11 +149,21 @@ mod tests {
     fn a_loop_that_never_rests_is_what_limits() {
         let busy = report([0, 900, 50, 0, 50, 40]);
         let rested = report([0, 0, 0, 0, 0, 500]);
-        let shares = Verdict::new(&busy, &rested, disk(0)).shares();
+        let shares = Verdict::new(Way::Up, &busy, &rested, disk(0)).shares();
         assert_eq!(shares.first(), Some(&(Limit::SendersCpu, 0.95)));
         let sender = report([0, 500, 450, 0, 50, 400]);
-        let shares = Verdict::new(&sender, &report([0, 0, 0, 0, 0, 10]), disk(0)).shares();
+        let shares = Verdict::new(Way::Up, &sender, &report([0, 0, 0, 0, 0, 10]), disk(0)).shares();
         assert_eq!(shares.first(), Some(&(Limit::ReceiversCpu, 0.95)));
+    }
+
+    #[test]
+    fn what_a_client_does_not_wait_for_it_stores() {
+        let sender = report([500, 500, 0, 0, 0, 500]);
+        let phases = Phases { transfer: MS * 900, wait: MS * 100, ..Phases::default() };
+        let shares = |way| Verdict::new(way, &sender, &sender, phases).shares();
+        assert_eq!(shares(Way::Up), [(Limit::Path, 0.5), (Limit::Waiting, 0.5)]);
+        let expected = [(Limit::Path, 0.5), (Limit::ReceiversDisk, 0.4), (Limit::Waiting, 0.1)];
+        assert_eq!(shares(Way::Down), expected);
     }
 
     proptest! {
@@ -159,7 +174,7 @@ mod tests {
             receiver in prop::array::uniform6(any::<u32>()),
             ms in any::<u32>(),
         ) {
-            let verdict = Verdict::new(&report(sender), &report(receiver), disk(ms));
+            let verdict = Verdict::new(Way::Up, &report(sender), &report(receiver), disk(ms));
             let shares = verdict.shares();
             let sum: f64 = shares.iter().map(|(_, share)| share).sum();
             let is_empty = sender[..5].iter().all(|ms| *ms == 0);
@@ -175,6 +190,6 @@ mod tests {
         endless.spent.idle = Duration::MAX;
         endless.waited = Duration::MAX;
         let phases = Phases { disk: Duration::MAX, ..Phases::default() };
-        assert_eq!(Verdict::new(&endless, &endless, phases).shares().len(), 2);
+        assert_eq!(Verdict::new(Way::Up, &endless, &endless, phases).shares().len(), 2);
     }
 }
