@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use gannet_driver_mio::{
     client::{Client, ClientOptions, ConnectError},
+    qlog::TraceFiles,
     security::ClientSecurity,
     trust::{self, HostPort, KnownServers, Paths, SecretKey},
 };
@@ -28,8 +29,8 @@ pub(crate) fn connect(
     let Connecting { timeout, congestion, manners, sync, .. } = connecting;
     let terms = Terms { timeout, congestion, manners, sync };
     if connecting.plain {
-        let paths = settings.paths().ok();
-        let client = dial(server, terms, ClientSecurity::Plain, paths.as_ref())?;
+        let (paths, trace) = (settings.paths().ok(), settings.trace.clone());
+        let client = dial(server, terms, ClientSecurity::Plain, paths.as_ref(), trace)?;
         return Ok((client, None));
     }
     let book = AddressBook::open(settings)?;
@@ -69,6 +70,7 @@ pub(crate) struct AddressBook {
     known: KnownServers,
     file: PathBuf,
     paths: Paths,
+    trace: Option<TraceFiles>,
 }
 
 impl AddressBook {
@@ -81,7 +83,8 @@ impl AddressBook {
         let key = own_key(&paths)?;
         let file = paths.known_servers();
         let known = KnownServers::load(&file).map_err(TrustError::KnownServers)?;
-        Ok(Self { key, known, file, paths })
+        let trace = settings.trace.clone();
+        Ok(Self { key, known, file, paths, trace })
     }
 
     /// The key by which servers know us.
@@ -130,7 +133,7 @@ impl AddressBook {
 
     fn dial(&self, server: &HostPort, terms: Terms, expected: Expected) -> Result<Client, Error> {
         let security = ClientSecurity::Sealed { key: Arc::clone(&self.key), expected };
-        dial(server, terms, security, Some(&self.paths))
+        dial(server, terms, security, Some(&self.paths), self.trace.clone())
     }
 
     fn wrong(&self, server: &HostPort, key: PublicKey, named: Option<PublicKey>) -> TrustError {
@@ -150,6 +153,7 @@ fn dial(
     terms: Terms,
     security: ClientSecurity,
     paths: Option<&Paths>,
+    trace: Option<TraceFiles>,
 ) -> Result<Client, Error> {
     let plain = matches!(security, ClientSecurity::Plain);
     let mut options = ClientOptions::new(security);
@@ -159,6 +163,7 @@ fn dial(
     options.max_rate = terms.manners.max_rate;
     options.sync = terms.sync;
     options.known_paths = paths.map(Paths::known_paths);
+    options.trace = trace;
     Client::connect(server.host(), server.port(), &options).map_err(|error| Error::Connect {
         server: server.clone(),
         plain,

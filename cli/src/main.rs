@@ -7,6 +7,7 @@ mod contact;
 mod demo;
 mod destination;
 mod directory;
+mod doctor;
 mod errors;
 mod expand;
 mod hidden;
@@ -28,6 +29,7 @@ mod server;
 mod session;
 mod settings;
 mod standard;
+mod stats;
 mod stored;
 mod summary;
 mod telling;
@@ -55,7 +57,7 @@ use self::{
 
 fn main() -> ExitCode {
     let Cli { verbosity, config, command } = Cli::parse();
-    let settings = Settings { console: Console::new(verbosity), config };
+    let settings = Settings { console: Console::new(verbosity), config, trace: None };
     let settings = &settings;
     let role = if matches!(command, Command::Server(_)) { Role::Server } else { Role::Client };
     logging::start(role, verbosity);
@@ -75,6 +77,7 @@ fn main() -> ExitCode {
         Command::Join(args) => join::run(&args, settings),
         Command::Key(args) => key::run(&args, settings),
         Command::Partials(args) => partials::run(&args, settings),
+        Command::Doctor(one_shot) => doctor::run(one_shot, settings),
         Command::Demo => demo::run(settings.console),
         Command::Completions { shell } => printed(pages::completions(shell), settings.console),
         Command::Man => printed(pages::manual(), settings.console),
@@ -84,12 +87,13 @@ fn main() -> ExitCode {
 
 /// Connects, and shows the menu once the server has let us in.
 fn client(args: &Client, settings: &Settings) -> Outcome {
+    let settings = &settings.tracing(args.reaching.trace.clone());
     let open = || {
         let host = args.host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         let host = host.filter(|host| host.contains(':')).unwrap_or(&args.host);
         let server = HostPort::new(host, args.port)
             .map_err(|error| Error::Conflict(Conflict::Server(error)))?;
-        let session = Session::open(&server, args.reaching.with(args.keeping), settings)?;
+        let session = Session::open(&server, args.reaching.clone().with(args.keeping), settings)?;
         session.confirm().map(|()| session)
     };
     match open() {
@@ -106,6 +110,7 @@ fn run<V: clap::Args, O: clap::Args + Into<Options>>(
 ) -> Outcome {
     let verb = into_verb(verb);
     let telling = verb.telling(settings.console);
+    let settings = &settings.tracing(reaching.trace.clone());
     let connecting = reaching.with(options);
     let opened = verb.check().and_then(|()| Session::open(&server, connecting, settings));
     let session = match opened {

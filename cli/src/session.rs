@@ -22,6 +22,7 @@ use crate::{
     listing, manage, names,
     outcome::Outcome,
     settings::Settings,
+    stats::Measuring,
     summary,
     telling::Telling,
     transfer,
@@ -86,6 +87,7 @@ impl Session {
         if let Err(error) = self.revive(verb) {
             return telling.failed(&error);
         }
+        let measuring = Measuring::of(verb, self);
         let result = match verb {
             Verb::Get(get) => transfer::get(self, telling, get),
             Verb::Put(put) => transfer::put(self, telling, put),
@@ -97,7 +99,14 @@ impl Session {
             Verb::Exit(_) => self.exit(telling, ask).map(|()| Outcome::Done),
             Verb::Invite(invite) => self.invite(telling, invite).map(|()| Outcome::Done),
         };
-        result.unwrap_or_else(|error| telling.failed(&error))
+        let outcome = result.unwrap_or_else(|error| telling.failed(&error));
+        match measuring.filter(|_| outcome != Outcome::Interrupted) {
+            Some(measuring) => match measuring.tell(self, telling) {
+                Ok(()) => outcome,
+                Err(error) => outcome.or(telling.failed(&error)),
+            },
+            None => outcome,
+        }
     }
 
     /// Ends the connection as `outcome` wants it, and tells if it was lost.

@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use gannet_driver_mio::trust::{Paths, SecretKey};
+use gannet_driver_mio::{
+    qlog::TraceFiles,
+    trust::{Paths, SecretKey},
+};
 
 use crate::{
     console::Console,
@@ -15,9 +18,16 @@ pub(crate) struct Settings {
     pub(crate) console: Console,
     /// What `--config` says.
     pub(crate) config: Option<PathBuf>,
+    /// Where traces of connections go, if anywhere.
+    pub(crate) trace: Option<TraceFiles>,
 }
 
 impl Settings {
+    /// The same, and what happens to packets is written down there.
+    pub(crate) fn tracing(&self, path: Option<PathBuf>) -> Self {
+        Self { trace: path.map(TraceFiles::new), ..self.clone() }
+    }
+
     /// Where keys and lists are.
     ///
     /// # Errors

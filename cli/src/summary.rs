@@ -27,7 +27,7 @@ impl fmt::Display for Moved {
 
 impl Moved {
     /// Bits per second, if that means anything.
-    fn rate(self) -> Option<u64> {
+    pub(crate) fn rate(self) -> Option<u64> {
         let bits = u128::from(self.bytes).checked_mul(8 * 1_000_000_000)?;
         let rate = bits.checked_div(self.elapsed.as_nanos())?;
         u64::try_from(rate).ok().filter(|&rate| rate > 0)

@@ -68,6 +68,11 @@ impl Telling {
         }
     }
 
+    /// The beginning of an object of this verb about something else than what was done.
+    pub(crate) fn object(self, status: &'static str) -> Object {
+        Object::about(self.json.unwrap_or_default(), status)
+    }
+
     /// Tells of a success in words alone.
     pub(crate) fn note(self, words: impl fmt::Display) {
         if self.json.is_none() {

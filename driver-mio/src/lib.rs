@@ -17,9 +17,11 @@ mod files;
 pub mod fuzzing;
 mod hash;
 mod journal;
+pub mod measure;
 pub mod netem;
 pub mod partials;
 pub mod pattern;
+pub mod qlog;
 pub mod security;
 pub mod server;
 #[cfg(feature = "simulation")]

@@ -39,6 +39,8 @@ pub struct Config {
     pub max_datagram: u16,
     /// How packets are protected. Default [`Security::Plain`]; both sides have to choose alike.
     pub security: Security,
+    /// Whether connections tell what happens to their packets ([`crate::Session::poll_trace`]). Default: no.
+    pub trace: bool,
     /// Lowered limits of packet keys, for tests; both sides have to choose alike. Default none.
     #[doc(hidden)]
     pub lowered: Option<Lowered>,
@@ -79,6 +81,7 @@ impl Default for Config {
             connect_timeout: Duration::from_secs(10),
             max_datagram: MAX_DATAGRAM as u16,
             security: Security::Plain,
+            trace: false,
             lowered: None,
         }
     }
@@ -92,6 +95,14 @@ pub struct Stats {
     pub remote: SocketAddr,
     /// Smoothed round-trip time.
     pub rtt: Duration,
+    /// The smallest sample of it in the last minutes.
+    pub min_rtt: Duration,
+    /// The last sample of it.
+    pub latest_rtt: Duration,
+    /// Which congestion control it uses.
+    pub congestion: CongestionKind,
+    /// Packets that a router marked on their way, as the peer counts them; none if marks do not come through.
+    pub ecn_marked: Option<u64>,
     /// Congestion window in bytes.
     pub window: u64,
     /// UDP payload bytes of a full packet now.
@@ -114,6 +125,10 @@ impl Stats {
         Self {
             remote,
             rtt: Duration::ZERO,
+            min_rtt: Duration::ZERO,
+            latest_rtt: Duration::ZERO,
+            congestion: CongestionKind::Cubic,
+            ecn_marked: None,
             window: 0,
             mtu: 0,
             packets_sent: 0,

@@ -117,9 +117,11 @@ mod recovery;
 mod rtt;
 pub mod sealed;
 mod skips;
+mod spent;
 mod status;
 mod throughput;
 mod time;
+mod trace;
 mod wire;
 
 pub use body::{BodyId, FileDone, Source, Ticket, Unread, Write};
@@ -130,13 +132,16 @@ pub use expected::{Expected, Judgement};
 pub use key::{BadKey, Fingerprint, PublicKey};
 pub use limiter::{Limited, Occupancy, OccupancyLimits, Rate, RateLimiter, RateLimits};
 pub use message::{
-    BLOCK_LEN, BadListing, BodyLen, Destination, End, Entry, EntryKind, FileTime, Get, GroupRanges,
-    HOLD_ABOVE, Hash, Have, Held, How, Identity, Invite, MAX_AGAIN, MAX_AGAINS, MAX_BODY,
-    MAX_GROUPS, MAX_HASHES, MAX_HAVE_RANGES, MAX_HOLES, MAX_INVITE_TEXT, MAX_MESSAGE, MAX_TICKET,
-    Meta, Mode, Note, Put, Reply, Request, Stat, Stored, TicketText, UNTOLD, Version,
+    Algorithm, BLOCK_LEN, BadListing, BodyLen, Destination, End, Entry, EntryKind, FileTime, Get,
+    GroupRanges, HOLD_ABOVE, Hash, Have, Held, How, Identity, Invite, MAX_AGAIN, MAX_AGAINS,
+    MAX_BODY, MAX_GROUPS, MAX_HASHES, MAX_HAVE_RANGES, MAX_HOLES, MAX_INVITE_TEXT, MAX_MEASURED,
+    MAX_MESSAGE, MAX_TICKET, Meta, Mode, Note, Put, Reply, Report, Request, Stat, Stored,
+    TicketText, UNTOLD, Version,
 };
 pub use name::{BadName, Escaped, MAX_COMPONENT, MAX_NAME, Name, RESERVED_PREFIX};
 pub use path_memory::PathMemory;
 pub use protect::{OpenError, Plain, Protect, SealError};
+pub use spent::Spent;
 pub use status::Status;
 pub use time::Instant;
+pub use trace::{Metrics, TraceEvent, Traced};

@@ -93,7 +93,6 @@ impl Rtt {
     }
 
     /// The last sample, with the peer's delay in it.
-    #[cfg(test)]
     pub(crate) const fn latest(&self) -> Duration {
         self.latest
     }

@@ -74,6 +74,7 @@ pub(crate) enum Command {
     Join(Join),
     Key(Key),
     Partials(Partials),
+    Doctor(OneShot<Doctor, Once>),
     /// Move 50 MB over a bad link inside this process, and tell how it went.
     Demo,
     /// Print what a shell needs to complete gannet's commands.
@@ -157,7 +158,7 @@ pub(crate) struct Timeout {
     pub(crate) connect_timeout: Duration,
 }
 
-#[derive(Args, Clone, Copy, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct Reaching {
     #[command(flatten)]
     timeout: Timeout,
@@ -174,6 +175,9 @@ pub(crate) struct Reaching {
     sending: Sending,
     #[command(flatten)]
     manners: Manners,
+    /// Write what happens to packets to a file, as qlog, which viewers such as qvis open; it has no secrets.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) trace: Option<PathBuf>,
 }
 
 /// What is asked for goes on when the connection was lost.
@@ -220,10 +224,10 @@ pub(crate) struct Connecting {
 impl Reaching {
     /// With what else the user said.
     pub(crate) fn with(self, options: impl Into<Options>) -> Connecting {
-        let Self { timeout, server_key, accept_new, plain, sending, manners } = self;
-        let (Timeout { connect_timeout }, Sending { congestion }) = (timeout, sending);
+        let Self { timeout, server_key, accept_new, plain, sending, manners, .. } = self;
+        let Sending { congestion } = sending;
         let Options { retry_for, sync } = options.into();
-        let timeout = connect_timeout;
+        let timeout = timeout.connect_timeout;
         Connecting { timeout, server_key, accept_new, plain, congestion, manners, retry_for, sync }
     }
 }
@@ -317,6 +321,19 @@ pub(crate) struct Partials {
     /// Remove what no transfer is writing to.
     #[arg(long)]
     pub(crate) remove: bool,
+    #[command(flatten)]
+    pub(crate) format: Format,
+}
+
+/// Measure the way to a server, and this machine, and say what will limit transfers.
+///
+/// It takes some ten seconds: whether the server answers over UDP, round trips, lost packets, the largest packets that come
+/// through, socket buffers, the disk, and how fast a core seals and hashes. Nothing of it stays.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Doctor {
+    /// The directory whose disk is measured; a file there is written and removed.
+    #[arg(long, value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
+    pub(crate) dir: PathBuf,
     #[command(flatten)]
     pub(crate) format: Format,
 }

@@ -71,7 +71,7 @@ impl Existing {
 
 impl From<Existing> for How {
     fn from(Existing { no_clobber, check, fresh }: Existing) -> Self {
-        Self { no_clobber, fresh, check }
+        Self { no_clobber, fresh, check, discard: false }
     }
 }
 
@@ -92,6 +92,9 @@ pub(crate) struct Get {
     pub(crate) to: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) existing: Existing,
+    /// Tell at the end how the connection did, and what limited it.
+    #[arg(long)]
+    pub(crate) stats: bool,
     #[command(flatten)]
     pub(crate) format: Format,
 }
@@ -113,6 +116,9 @@ pub(crate) struct Put {
     pub(crate) to: Option<OsString>,
     #[command(flatten)]
     pub(crate) existing: Existing,
+    /// Tell at the end how the connection did, and what limited it.
+    #[arg(long)]
+    pub(crate) stats: bool,
     #[command(flatten)]
     pub(crate) format: Format,
 }

@@ -73,6 +73,7 @@ pub(crate) enum Action {
     Exit,
     Invite,
     Join(HostPort),
+    Doctor,
 }
 
 /// Why a command cannot be meant.
@@ -241,6 +242,7 @@ impl fmt::Display for Action {
             Self::Exit => write!(f, "exit"),
             Self::Invite => write!(f, "invite"),
             Self::Join(server) => write!(f, "join {server}"),
+            Self::Doctor => write!(f, "doctor"),
         }
     }
 }

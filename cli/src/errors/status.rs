@@ -92,9 +92,12 @@ fn missing(action: &Action) -> &'static str {
             "the server has no such file or directory; 'list' shows what it has"
         }
         Action::Mkdir(_) => "the server has not the directory that it would be in; make that first",
-        Action::Put(_) | Action::List(_) | Action::Exit | Action::Invite | Action::Join(_) => {
-            "the server has no such directory; 'list' shows what it has"
-        }
+        Action::Put(_)
+        | Action::List(_)
+        | Action::Exit
+        | Action::Invite
+        | Action::Join(_)
+        | Action::Doctor => "the server has no such directory; 'list' shows what it has",
     }
 }
 
@@ -102,7 +105,7 @@ fn missing(action: &Action) -> &'static str {
 fn denied(f: &mut fmt::Formatter<'_>, action: &Action) -> fmt::Result {
     let role = "this client's role at the server does not allow it";
     match action {
-        Action::Get(_) | Action::List(_) | Action::Stat(_) => {
+        Action::Get(_) | Action::List(_) | Action::Stat(_) | Action::Doctor => {
             write!(f, "{role}, or the server itself may not read it: check the permissions there")
         }
         Action::Put(_) | Action::Rename(..) | Action::Remove(_) | Action::Mkdir(_) => {

@@ -45,7 +45,7 @@ fn of_action(object: Object, action: Option<&Action>) -> Object {
             object.named(old.as_encoded_bytes()).renamed_to(new.as_encoded_bytes())
         }
         Some(Action::Join(server)) => object.with("server", server.to_string()),
-        Some(Action::List(None) | Action::Exit | Action::Invite) | None => object,
+        Some(Action::List(None) | Action::Exit | Action::Invite | Action::Doctor) | None => object,
     }
 }
 

@@ -29,7 +29,12 @@ impl Object {
 
     /// What an object of something that is left out begins with.
     pub(crate) fn skipped(verb: &'static str) -> Self {
-        Self(vec![("verb", verb.into()), ("status", "skipped".into())])
+        Self::about(verb, "skipped")
+    }
+
+    /// What an object begins with that tells of no outcome.
+    pub(crate) fn about(verb: &'static str, status: &'static str) -> Self {
+        Self(vec![("verb", verb.into()), ("status", status.into())])
     }
 
     /// Adds a member.

@@ -12,7 +12,7 @@ use mio::Waker;
 
 use crate::event_loop;
 
-use super::{Lost, fate::Fate, job::Number, task::Task};
+use super::{Figures, Lost, fate::Fate, job::Number, task::Task};
 
 /// What a program wants of its connection.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(super) enum Command {
     Cancel(Number),
     /// Tell the figures.
     Stats(Sender<Stats>),
+    /// Tell how the connection does, and what the time went by.
+    Figures(Sender<Figures>),
     /// Tell when the server was heard; drop it unanswered if that never happens.
     Confirm(Sender<()>),
     /// Give up all that runs, let what is done be heard, and end.

@@ -128,6 +128,7 @@ fn attempt(
     config.background = options.background;
     config.max_rate = options.max_rate;
     config.connect_timeout = patience;
+    config.trace = options.trace.is_some();
     let expected = match &options.security {
         ClientSecurity::Plain => Expected::default(),
         ClientSecurity::Sealed { key, expected } => {
@@ -142,8 +143,11 @@ fn attempt(
         ClientSecurity::Sealed { key, .. } => Some(&**key),
     };
     let socket = Socket::connect(remote)?;
-    let worker = Worker::new(remote, Keeper::new(own), orders, Arc::clone(&fate))
+    let mut worker = Worker::new(remote, Keeper::new(own), orders, Arc::clone(&fate))
         .remembering(Remembering::of(options, remote, &socket));
+    if let Some(files) = &options.trace {
+        worker.trace_to(files.clone());
+    }
     let mut event_loop = EventLoop::new(socket, config, worker)?;
     event_loop.start()?;
     let line = Line::new(commands, event_loop.waker(), remote, fate);

@@ -73,6 +73,11 @@ impl Jobs {
         self.tasks.get_mut(&number)
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Task> {
         self.tasks.values()
     }

@@ -9,6 +9,7 @@ mod jobs;
 mod local;
 mod metering;
 mod phase;
+mod phases;
 mod pipe;
 mod refusals;
 mod remembering;
@@ -16,6 +17,7 @@ mod remembering;
 pub(crate) mod simulated;
 mod task;
 mod tree;
+mod verdict;
 mod worker;
 
 use std::{
@@ -32,12 +34,13 @@ use std::{
 };
 
 use gannet_protocol::{
-    CloseReason, CongestionKind, Destination, Entry, Hash, How, Invite, Mode, Name, PublicKey,
-    Stat, Stats, TicketText,
+    self as protocol, CloseReason, CongestionKind, Destination, Entry, Hash, How, Invite, Mode,
+    Name, PublicKey, Stat, Stats, TicketText,
 };
 
 use crate::{
     event_loop::EventLoop,
+    qlog::TraceFiles,
     security::{ClientSecurity, Provider},
     transfer::{Sink, Stream},
     trust::TicketSecret,
@@ -52,7 +55,10 @@ use worker::Worker;
 
 pub use failure::{ConnectError, Failure, Lost};
 pub use job::{Job, Progress, Syncing};
+pub use phases::Phases;
+pub use task::Way;
 pub use tree::{LocalEntry, LocalKind, Tree};
+pub use verdict::{Limit, Verdict};
 
 /// How to connect.
 #[derive(Clone, Debug)]
@@ -70,6 +76,8 @@ pub struct ClientOptions {
     pub security: ClientSecurity,
     /// The cryptography of sealed connections.
     pub crypto: Provider,
+    /// Where a trace of each connection's packets goes, if anywhere.
+    pub trace: Option<TraceFiles>,
     /// Whether a file that is stored survives a power failure. Default true; without, it may be stored sooner.
     pub sync: bool,
     /// The file in which is kept what the paths to servers gave, so that the next connection begins near that
@@ -88,6 +96,7 @@ impl ClientOptions {
             max_rate: None,
             security,
             crypto: Provider::default(),
+            trace: None,
             sync: true,
             known_paths: None,
         }
@@ -127,6 +136,16 @@ pub struct Transferred {
     pub unchanged: bool,
     /// Time from the request to its being stored.
     pub elapsed: Duration,
+}
+
+/// How a connection does at this end.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Figures {
+    /// What the server tells of its own end, too.
+    pub report: protocol::Report,
+    /// What this side's time went by.
+    pub phases: Phases,
 }
 
 impl Transferred {
@@ -354,6 +373,27 @@ impl Client {
     pub fn stats(&self) -> Option<Stats> {
         let (tell, answer) = channel();
         self.line.send(Command::Stats(tell));
+        answer.recv().ok()
+    }
+
+    /// Moves `len` bytes that mean nothing, and are neither read from a disk nor stored, at most
+    /// [`MAX_MEASURED`](gannet_protocol::MAX_MEASURED). [`Job::progress`] tells how fast they go; who knows enough cancels it.
+    #[must_use]
+    pub fn measure(&self, way: Way, len: u64) -> Job<()> {
+        self.start(|report| Verb::Measure { way, len, report })
+    }
+
+    /// How the connection does at the server's end.
+    #[must_use]
+    pub fn report(&self) -> Job<protocol::Report> {
+        self.start(|report| Verb::Report { report })
+    }
+
+    /// How it does at this end, while it lives.
+    #[must_use]
+    pub fn figures(&self) -> Option<Figures> {
+        let (tell, answer) = channel();
+        self.line.send(Command::Figures(tell));
         answer.recv().ok()
     }
 

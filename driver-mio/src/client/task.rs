@@ -3,8 +3,8 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use gannet_protocol::{
-    Destination, Entry, ExchangeId, Get, Hash, How, Instant, Invite, Meta, Mode, Name, Put, Reply,
-    Request, Stat, Status, Stored, TicketText,
+    self as protocol, BodyLen, Destination, Entry, ExchangeId, FileTime, Get, Hash, How, Identity,
+    Instant, Invite, Meta, Mode, Name, Put, Reply, Request, Stat, Status, Stored, TicketText,
 };
 
 use crate::{
@@ -75,11 +75,29 @@ pub(super) enum Verb {
         invite: Invite,
         report: Report<TicketText>,
     },
+    Report {
+        report: Report<protocol::Report>,
+    },
+    /// To measure the path, with so many bytes that mean nothing.
+    Measure {
+        way: Way,
+        len: u64,
+        report: Report<()>,
+    },
     /// Without a proof where there is no key to prove it for.
     Join {
         proof: Option<[u8; 32]>,
         report: Report<()>,
     },
+}
+
+/// Which way bytes go.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Way {
+    /// To the server.
+    Up,
+    /// From the server.
+    Down,
 }
 
 /// Where what is fetched goes.
@@ -185,6 +203,9 @@ impl Task {
             }
             Verb::Exit { force, .. } => Request::Exit { force: *force },
             Verb::Invite { invite, .. } => Request::Invite(invite.clone()),
+            Verb::Report { .. } => Request::Report,
+            Verb::Measure { way: Way::Down, len, .. } => Request::Zeros { len: *len },
+            Verb::Measure { way: Way::Up, len, .. } => Request::Put(put_of_nothing(*len)?),
             Verb::Join { proof, .. } => Request::Join { proof: (*proof)? },
         })
     }
@@ -262,12 +283,17 @@ impl Task {
                 | Verb::Exit { report, .. }
                 | Verb::Join { report, .. },
                 Reply::Done,
-            ) => {
+            )
+            | (Verb::Measure { way: Way::Up, report, .. }, Reply::Stored(_)) => {
                 report.tell(Ok(()));
                 Ok(())
             }
             (Verb::Stat { report, .. }, Reply::Stat(stat)) => {
                 report.tell(Ok(stat));
+                Ok(())
+            }
+            (Verb::Report { report }, Reply::Report(told)) => {
+                report.tell(Ok(*told));
                 Ok(())
             }
             (Verb::Invite { report, .. }, Reply::Ticket(ticket)) => {
@@ -293,6 +319,9 @@ impl Task {
         if let Verb::Get { report, .. } | Verb::Put { report, .. } = &self.verb {
             report.tell(Ok(Transferred { name, len, hash, kept, holes, unchanged, elapsed }));
         }
+        if let Verb::Measure { report, .. } = &self.verb {
+            report.tell(Ok(()));
+        }
     }
 
     /// Takes a listing that arrived.
@@ -316,8 +345,10 @@ impl Task {
             | Verb::Remove { report, .. }
             | Verb::MakeDirectory { report, .. }
             | Verb::Exit { report, .. }
+            | Verb::Measure { report, .. }
             | Verb::Join { report, .. } => report.tell(Err(failure)),
             Verb::Invite { report, .. } => report.tell(Err(failure)),
+            Verb::Report { report } => report.tell(Err(failure)),
         }
     }
 
@@ -346,4 +377,13 @@ impl Task {
             _ => Failure::Remote { status, detail: 0 },
         }
     }
+}
+
+/// What measures the path to the server: nothing of it is stored, so that its name means nothing.
+fn put_of_nothing(len: u64) -> Option<Put> {
+    let leaf = Name::parse(b"measured").ok()?;
+    let (mode, modified) = (Mode::from_bits(0), FileTime::default());
+    let meta = Meta { len: BodyLen::Known(len), mode, modified, identity: Identity::default() };
+    let to = Destination { path: None, leaf, into_directory: false };
+    Some(Put { to, meta, how: How { discard: true, ..How::default() } })
 }

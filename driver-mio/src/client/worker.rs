@@ -16,12 +16,13 @@ use gannet_protocol::{
 use crate::{
     event_loop::{self, Outcome, Role},
     files::{Keeper, Owner, Partial},
+    qlog::{Trace, TraceFiles},
     security::ClientSecurity,
     sys::{files::time_of_now, transfers_at_once},
 };
 
 use super::{
-    Failure, Lost,
+    Failure, Figures, Lost,
     command::Command,
     connect::Peer,
     fate::Fate,
@@ -30,6 +31,7 @@ use super::{
     local::Local,
     metering::Metering,
     phase::Phase,
+    phases::{Diary, Doing},
     refusals::Refusals,
     remembering::Remembering,
     task::{Opened, Origin, Place, Stage, Task, Verb},
@@ -44,6 +46,8 @@ const STREAM_MODE: u32 = 0o666;
 const LAST_WORDS: usize = 64;
 /// Commands of a turn.
 const COMMANDS: usize = 256;
+/// Jobs that are looked at in every turn, for what the time goes by; more are as often as it is told how far they are.
+const FEW_JOBS: usize = 16;
 
 /// What a client's thread does with commands and with what the server says.
 #[derive(Debug)]
@@ -61,6 +65,18 @@ pub(super) struct Worker {
     confirming: Vec<Sender<()>>,
     metering: Metering,
     remembering: Option<Remembering>,
+    diary: Diary,
+    tracing: Tracing,
+}
+
+/// Whether what happens to packets is written down.
+#[derive(Debug, Default)]
+enum Tracing {
+    #[default]
+    Off,
+    /// From when the connection is established.
+    Wanted(TraceFiles),
+    On(Trace),
 }
 
 /// When the server was heard.
@@ -97,6 +113,8 @@ impl Worker {
             confirming: Vec::new(),
             metering: Metering::default(),
             remembering: None,
+            diary: Diary::default(),
+            tracing: Tracing::Off,
         }
     }
 
@@ -104,6 +122,11 @@ impl Worker {
     pub(super) fn remembering(mut self, remembering: Option<Remembering>) -> Self {
         self.remembering = remembering;
         self
+    }
+
+    /// Has what happens to packets be written down.
+    pub(super) fn trace_to(&mut self, files: TraceFiles) {
+        self.tracing = Tracing::Wanted(files);
     }
 
     /// Starts to connect.
@@ -116,6 +139,7 @@ impl Worker {
         });
         self.phase = Phase::Connecting { until };
         self.heard.last = now;
+        self.diary.note(now, Doing::Handshake);
     }
 
     /// Who is at the two ends, once they are connected.
@@ -147,6 +171,32 @@ impl Worker {
         matches!(self.phase, Phase::Over(_))
     }
 
+    /// Begins the trace of a connection, if there is to be one.
+    fn begin_trace(&mut self, now: Instant) {
+        if let Tracing::Wanted(files) = &self.tracing {
+            self.tracing = Tracing::On(Trace::begin(files, self.remote, now));
+        }
+    }
+
+    /// Writes down what happened since the last time.
+    fn trace(&mut self, hub: &mut Hub) {
+        let (Tracing::On(trace), Some(connection)) = (&mut self.tracing, self.connection) else {
+            return;
+        };
+        if let Some(mut session) = hub.session(connection) {
+            while let Some(traced) = session.poll_trace() {
+                trace.note(&traced);
+            }
+        }
+    }
+
+    /// Ends the trace.
+    fn end_trace(&mut self, now: Instant) {
+        if let Tracing::On(mut trace) = std::mem::take(&mut self.tracing) {
+            trace.end(now);
+        }
+    }
+
     /// Takes what the program wants.
     fn take_commands(&mut self, hub: &mut Hub, now: Instant) {
         for _ in 0..COMMANDS {
@@ -154,7 +204,14 @@ impl Worker {
                 Ok(Command::Start(number, task)) => self.queue_up(number, *task),
                 Ok(Command::Cancel(number)) => self.cancel(hub, number),
                 Ok(Command::Stats(tell)) => {
-                    let _ = self.stats(hub).map(|stats| tell.send(stats));
+                    if let Some(stats) = self.stats(hub) {
+                        let _ = tell.send(stats);
+                    }
+                }
+                Ok(Command::Figures(tell)) => {
+                    if let Some(figures) = self.figures(hub, now) {
+                        let _ = tell.send(figures);
+                    }
                 }
                 Ok(Command::Confirm(tell)) => self.confirming.push(tell),
                 Ok(Command::Close) => self.linger(hub, now),
@@ -248,6 +305,11 @@ impl Worker {
                         hub.transfers.send_stream(body, stream);
                     }
                     (Some(Opened::Local(here)), _) => local = Some(here),
+                    (None, Some(body)) => {
+                        if let Verb::Measure { len, .. } = task.verb {
+                            hub.transfers.send_zeros(body, len);
+                        }
+                    }
                     _ => {}
                 }
                 task.stage = Stage::Asked { exchange, hash: None, holes, local };
@@ -294,6 +356,12 @@ impl Worker {
                 let job = move || Answer::Partial(exchange, local.begin(&meta));
                 if let Err(status) = hub.submit(job) {
                     self.fail_here(hub, number, status);
+                }
+            }
+            (Verb::Measure { .. }, Reply::Meta(meta), Some(body)) => {
+                if let BodyLen::Known(len) = meta.len {
+                    hub.transfers.receive_nothing(body, len);
+                    hub.transfers.allow(body);
                 }
             }
             (Verb::List { .. }, Reply::Listing, Some(body)) => hub.transfers.receive_memory(body),
@@ -357,6 +425,8 @@ impl Worker {
     }
 
     fn close(&mut self, hub: &mut Hub, now: Instant) {
+        self.trace(hub);
+        self.end_trace(now);
         if let Some(mut session) = self.connection.and_then(|connection| hub.session(connection)) {
             if let Some(remembering) = &mut self.remembering {
                 remembering.note(session.path_memory());
@@ -380,11 +450,30 @@ impl Worker {
             task.fail(Failure::Lost(lost));
         }
         self.confirming.clear();
+        self.end_trace(now);
         self.phase = Phase::Over(reason);
     }
 
     fn stats(&self, hub: &mut Hub) -> Option<Stats> {
         Some(hub.session(self.connection?)?.stats())
+    }
+
+    fn figures(&self, hub: &mut Hub, now: Instant) -> Option<Figures> {
+        let report = hub.report(now, self.connection?)?;
+        Some(Figures { report, phases: self.diary.phases(now) })
+    }
+
+    /// What the jobs are about at the moment.
+    fn doing(&self, hub: &Hub) -> Doing {
+        let doing = |task: &Task| {
+            let Some(progress) = task.exchange().and_then(|exchange| hub.progress(exchange)) else {
+                return Doing::Wait;
+            };
+            let is_put = matches!(task.verb, Verb::Put { .. });
+            let is_there = is_put && task.meter.total() == Some(progress.done);
+            if is_there || progress.unsynced.is_some() { Doing::Disk } else { Doing::Transfer }
+        };
+        self.jobs.iter().map(doing).max().unwrap_or_default()
     }
 
     fn update_meters(&self, hub: &Hub) {
@@ -421,7 +510,11 @@ impl Role for Worker {
 
     fn handle_event(&mut self, hub: &mut Hub, now: Instant, event: Event) {
         match event {
-            Event::Connected(_) => self.phase = Phase::Open,
+            Event::Connected(_) => {
+                self.phase = Phase::Open;
+                self.diary.note(now, Doing::Nothing);
+                self.begin_trace(now);
+            }
             Event::Closed(_, reason) => self.lose(now, reason, false),
             Event::Reply { exchange, reply, .. } => self.answered(hub, now, exchange, reply),
             Event::Finished(exchange) => {
@@ -505,6 +598,7 @@ impl Role for Worker {
             self.fate.hear();
             self.jobs.unblock();
         }
+        self.trace(hub);
         self.take_commands(hub, now);
         if self.heard.packets > 0 {
             for tell in self.confirming.drain(..) {
@@ -512,8 +606,12 @@ impl Role for Worker {
             }
         }
         self.begin_queued(hub, now);
-        if self.metering.is_due(now) {
+        let is_due = self.metering.is_due(now);
+        if is_due {
             self.update_meters(hub);
+        }
+        if is_due || self.jobs.len() <= FEW_JOBS {
+            self.diary.note(now, self.doing(hub));
         }
         self.advance(hub, now);
     }

@@ -1,10 +1,10 @@
 //! What a role works with: the endpoint, the bodies on their way, and the disk's threads.
 
-use std::{collections::BTreeMap, fmt, io};
+use std::{collections::BTreeMap, fmt, io, time::Duration};
 
 use gannet_protocol::{
     BodyId, ConnectionHandle, Endpoint, Event, ExchangeId, Held, Instant, Misuse, Opened, Reply,
-    Request, Session, Status,
+    Report, Request, Session, Status,
 };
 
 use crate::{
@@ -20,6 +20,8 @@ pub(crate) struct Hub<D> {
     disk: Disk<Work<D>>,
     /// The body of each exchange that has one; bounded by the endpoint's limit of exchanges.
     bodies: BTreeMap<ExchangeId, BodyId>,
+    /// How long the loop had nothing to do.
+    waited: Duration,
 }
 
 /// What a disk's thread did.
@@ -42,7 +44,13 @@ pub(super) enum Over {
 
 impl<D: Send + 'static> Hub<D> {
     pub(super) fn new(endpoint: Endpoint, disk: Disk<Work<D>>) -> Self {
-        Self { endpoint, transfers: Transfers::new(), disk, bodies: BTreeMap::new() }
+        Self {
+            endpoint,
+            transfers: Transfers::new(),
+            disk,
+            bodies: BTreeMap::new(),
+            waited: Duration::ZERO,
+        }
     }
 
     /// Starts the disk's threads.
@@ -56,6 +64,18 @@ impl<D: Send + 'static> Hub<D> {
     /// The commands of a connection, while it lives.
     pub(crate) fn session(&mut self, connection: ConnectionHandle) -> Option<Session<'_>> {
         self.endpoint.session(connection)
+    }
+
+    /// Takes note that the loop had nothing to do for so long.
+    pub(super) fn note_wait(&mut self, time: Duration) {
+        self.waited = self.waited.saturating_add(time);
+    }
+
+    /// How a connection does, while it lives.
+    pub(crate) fn report(&mut self, now: Instant, connection: ConnectionHandle) -> Option<Report> {
+        let waited = self.waited;
+        let session = self.session(connection)?;
+        Some(Report::new(&session.stats(), session.spent(now), waited))
     }
 
     /// As a client: asks.

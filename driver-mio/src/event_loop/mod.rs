@@ -147,9 +147,14 @@ impl<R: Role> EventLoop<R> {
     fn wait(&mut self) -> io::Result<()> {
         let wait = if self.busy { Some(Duration::ZERO) } else { self.next_wait() };
         let timeout = self.timer.arm(wait)?;
+        let since = self.clock.now();
         match self.poll.poll(&mut self.events, timeout) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => {}
+        }
+        if !self.busy {
+            let waited = self.clock.now().saturating_since(since);
+            self.engine.parts().0.note_wait(waited);
         }
         for event in self.events.iter().filter(|event| event.token() == SOCKET) {
             self.readable |= event.is_readable() || event.is_error();

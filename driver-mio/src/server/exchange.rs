@@ -49,6 +49,8 @@ enum Verb {
     Exit,
     Invite,
     Join,
+    Report,
+    Zeros,
 }
 
 /// How a request ended.
@@ -82,6 +84,8 @@ impl Served {
             Request::Exit { force: true } => (Verb::Exit, "force".to_owned()),
             Request::Invite(invite) => (Verb::Invite, Escaped(invite.grant.as_bytes()).to_string()),
             Request::Join { .. } => (Verb::Join, "-".to_owned()),
+            Request::Report => (Verb::Report, "-".to_owned()),
+            Request::Zeros { len } => (Verb::Zeros, len.to_string()),
         };
         let (stage, handover_until, heard) = (Stage::Waiting, None, None);
         Self { who, verb, what, since, request, grant, stage, handover_until, heard }
@@ -158,6 +162,8 @@ impl fmt::Display for Verb {
             Self::Exit => "exit",
             Self::Invite => "invite",
             Self::Join => "join",
+            Self::Report => "report",
+            Self::Zeros => "zeros",
         })
     }
 }

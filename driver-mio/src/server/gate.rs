@@ -249,7 +249,7 @@ pub(super) fn judge<'g>(
     asked: Option<&'g Grant>,
 ) -> Result<Permitted<'g>, Denied> {
     let verb = match request {
-        Request::Get(_) => Verb::Get,
+        Request::Get(_) | Request::Zeros { .. } => Verb::Get,
         Request::Put(put) => Verb::Put(&put.to),
         Request::List(_) => Verb::List,
         Request::Rename { .. } => Verb::Rename,
@@ -257,6 +257,7 @@ pub(super) fn judge<'g>(
         Request::Remove(_) => Verb::Remove,
         Request::Mkdir { .. } => Verb::Mkdir,
         Request::Exit { .. } => Verb::Exit,
+        Request::Report => Verb::Report,
         Request::Invite(_) | Request::Join { .. } => match asked {
             Some(asked) => Verb::Invite(asked),
             None => return Err(Denied::Role(grant.role())),

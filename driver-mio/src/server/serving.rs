@@ -6,7 +6,8 @@ use std::{
 };
 
 use gannet_protocol::{
-    BodyId, CloseCode, Event, ExchangeId, Held, Instant, Name, Reply, Request, Stat, Status, Stored,
+    BodyId, BodyLen, CloseCode, Event, ExchangeId, Held, Instant, Name, Reply, Request, Stat,
+    Status, Stored,
 };
 
 use crate::{
@@ -106,15 +107,18 @@ impl Serving {
         };
         if let (Request::Put(put), Some(body)) = (&request, hub.body(exchange)) {
             // Its bytes may come before the disk has said where to.
-            hub.transfers.receive_file(body, &put.meta);
+            match put.meta.len {
+                BodyLen::Known(len) if put.how.discard => hub.transfers.receive_nothing(body, len),
+                _ => hub.transfers.receive_file(body, &put.meta),
+            }
             if put.how.check {
                 hub.transfers.want_hash(body);
             }
         }
-        let is_exit = matches!(request, Request::Exit { .. });
+        // An exit would wait for the very transfers that it may want to end, and a report for what it is to tell of.
+        let is_urgent = matches!(request, Request::Exit { .. } | Request::Report);
         self.exchanges.insert(exchange, Served::new(who, request, Some(grant), now));
-        if is_exit {
-            // It would wait for the very transfers that it may want to end.
+        if is_urgent {
             self.peers.run(exchange);
             self.begin(hub, now, exchange);
         } else {

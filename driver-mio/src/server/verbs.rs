@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use gannet_protocol::{ExchangeId, Instant, Name, Put, Reply, Request, Status};
+use gannet_protocol::{
+    BodyLen, ExchangeId, FileTime, Identity, Instant, MAX_MEASURED, Meta, Mode, Name, Put, Reply,
+    Request, Status,
+};
 
 use super::{
     exchange::Served,
@@ -31,6 +34,15 @@ impl Serving {
                 log::debug!("{denied}");
                 Err(Status::Denied)
             }
+            Ok(Permitted::Files { .. }) if let Request::Zeros { len } = request => {
+                self.send_zeros(hub, exchange, len)
+            }
+            Ok(Permitted::Put { .. })
+                if let Request::Put(put) = &request
+                    && put.how.discard =>
+            {
+                self.take_nothing(hub, exchange, put)
+            }
             Ok(Permitted::Files { dir }) => self.begin_files(hub, exchange, &request, dir.cloned()),
             Ok(Permitted::Put { dir, max, store }) => {
                 let terms = (dir.cloned(), max, store);
@@ -39,6 +51,10 @@ impl Serving {
             Ok(Permitted::Exit) => {
                 let force = matches!(request, Request::Exit { force: true });
                 self.exit(hub, now, exchange, force);
+                Ok(())
+            }
+            Ok(Permitted::Report) => {
+                self.report(hub, now, exchange);
                 Ok(())
             }
             Ok(Permitted::Invite(grant)) => self.invite(hub, now, exchange, &request, grant),
@@ -130,6 +146,44 @@ impl Serving {
         let ticket = self.gate.invite(key, grant, invite)?;
         self.answer(hub, now, exchange, Reply::Ticket(ticket), 0);
         Ok(())
+    }
+
+    /// Sends what a client wants to measure the path by.
+    fn send_zeros(&self, hub: &mut Hub, exchange: ExchangeId, len: u64) -> Result<(), Status> {
+        if len > MAX_MEASURED {
+            return Err(Status::TooLarge);
+        }
+        let (mode, modified) = (Mode::from_bits(0), FileTime::default());
+        let identity = Identity::default();
+        let meta = Meta { len: BodyLen::Known(len), mode, modified, identity };
+        if let Ok(Some(body)) = hub.reply(exchange, Reply::Meta(meta)) {
+            hub.transfers.send_zeros(body, len);
+        }
+        Ok(())
+    }
+
+    /// Takes the same from a client.
+    fn take_nothing(
+        &mut self,
+        hub: &mut Hub,
+        exchange: ExchangeId,
+        put: &Put,
+    ) -> Result<(), Status> {
+        let is_fine = matches!(put.meta.len, BodyLen::Known(len) if len <= MAX_MEASURED);
+        if !is_fine {
+            return Err(Status::TooLarge);
+        }
+        if let (Some(served), Some(body)) = (self.exchanges.get_mut(&exchange), hub.body(exchange))
+        {
+            served.settle_name(put.to.leaf.clone());
+            hub.transfers.allow(body);
+        }
+        Ok(())
+    }
+
+    fn report(&mut self, hub: &mut Hub, now: Instant, exchange: ExchangeId) {
+        let report = hub.report(now, exchange.connection()).unwrap_or_default();
+        self.answer(hub, now, exchange, Reply::Report(Box::new(report)), 0);
     }
 
     fn exit(&mut self, hub: &mut Hub, now: Instant, exchange: ExchangeId, force: bool) {

@@ -17,7 +17,10 @@ use mio::{Interest, Registry, Token, net::UdpSocket};
 use quinn_udp::{EcnCodepoint, UdpSocketState};
 use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, Type};
 
-use crate::sys::{self, Trouble};
+use crate::{
+    measure::Buffers,
+    sys::{self, Trouble},
+};
 
 #[cfg(test)]
 pub(crate) use fault::Fault;
@@ -111,6 +114,13 @@ impl Socket {
             #[cfg(test)]
             fault: None,
         })
+    }
+
+    /// How large its buffers are.
+    pub(crate) fn buffers(&self) -> io::Result<Buffers> {
+        let socket = SockRef::from(&self.io);
+        let (receive, send) = (socket.recv_buffer_size()?, socket.send_buffer_size()?);
+        Ok(Buffers { receive, send, wanted: BUFFER })
     }
 
     /// The address that it is bound to.

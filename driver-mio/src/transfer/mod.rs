@@ -1,6 +1,7 @@
 //! Bodies on their way between files and the endpoint.
 
 mod basing;
+mod blank;
 mod buffers;
 mod checks;
 mod collecting;
@@ -27,6 +28,7 @@ use gannet_protocol::{
 };
 
 use self::{
+    blank::Blanks,
     collecting::Collectors,
     job::{Outcome, Work},
     outbox::Outbox,
@@ -86,6 +88,7 @@ pub(crate) struct Transfers {
     receivers: Receivers,
     collectors: Collectors,
     pourings: Pourings,
+    blanks: Blanks,
     out: Outbox,
     /// Whether something happened since those that wait for memory were looked at.
     is_stirred: bool,
@@ -212,6 +215,7 @@ impl Transfers {
             receivers: Receivers::new(limits),
             collectors: Collectors::default(),
             pourings: Pourings::default(),
+            blanks: Blanks::default(),
             out: Outbox::default(),
             is_stirred: false,
         }
@@ -260,6 +264,7 @@ impl Transfers {
     pub(crate) fn release(&mut self, body: BodyId, below: u64) {
         self.senders.release(body, below, &mut self.out);
         self.streams.release(body, below, &mut self.out);
+        self.blanks.release(body, below);
     }
 
     /// Starts to receive a file. Writes are taken at once, and go to memory until [`Self::open`].
@@ -290,9 +295,26 @@ impl Transfers {
         self.pourings.add(body, meta, sink, &mut self.out);
     }
 
+    /// Sends zeros, to measure how fast they travel.
+    pub(crate) fn send_zeros(&mut self, body: BodyId, len: u64) {
+        self.blanks.send(body, len, &mut self.out);
+    }
+
+    /// Starts to receive what is forgotten as it comes. [`Output::Stored`] follows once all of it was here and it is allowed.
+    pub(crate) fn receive_nothing(&mut self, body: BodyId, len: u64) {
+        self.blanks.receive(body, len);
+    }
+
+    /// Allows that.
+    pub(crate) fn allow(&mut self, body: BodyId) {
+        self.blanks.allow(body, &mut self.out);
+    }
+
     /// Takes bytes of a body that is received; they are discarded if it is not known.
     pub(crate) fn write(&mut self, write: Write<'_>) {
-        if self.collectors.knows(write.body) {
+        if self.blanks.knows(write.body) {
+            self.blanks.write(write, &mut self.out);
+        } else if self.collectors.knows(write.body) {
             self.collectors.write(write, &mut self.out);
         } else if self.pourings.knows(write.body) {
             self.pourings.write(write, &mut self.out);
@@ -303,7 +325,9 @@ impl Transfers {
 
     /// Takes what the sender says of a body that is received.
     pub(crate) fn note(&mut self, now: Instant, body: BodyId, note: Note) {
-        if self.collectors.knows(body) {
+        if self.blanks.knows(body) {
+            self.blanks.note(body, &note, &mut self.out);
+        } else if self.collectors.knows(body) {
             self.collectors.note(body, note, &mut self.out);
         } else if self.pourings.knows(body) {
             self.pourings.note(body, note, &mut self.out);
@@ -316,7 +340,8 @@ impl Transfers {
     pub(crate) fn progress(&self, body: BodyId) -> Option<Progress> {
         let sent = self.senders.progress(body).or_else(|| self.streams.progress(body));
         let received = || self.receivers.progress(body).or_else(|| self.collectors.progress(body));
-        sent.or_else(received).or_else(|| self.pourings.progress(body))
+        let poured = || self.pourings.progress(body).or_else(|| self.blanks.progress(body));
+        sent.or_else(received).or_else(poured)
     }
 
     /// Ends a body in whatever state it is: its memory is free, and of its partial file is left what can be gone on with. Its
@@ -327,6 +352,7 @@ impl Transfers {
         self.receivers.forget(body, &mut self.out);
         self.collectors.forget(body);
         self.pourings.forget(body, &mut self.out);
+        self.blanks.forget(body);
     }
 
     /// Takes the result of a job.
@@ -390,6 +416,7 @@ impl Source for Transfers {
         self.senders
             .read(body, offset, buf, &mut self.out)
             .or_else(|| self.streams.read(body, offset, buf))
+            .or_else(|| self.blanks.read(body, buf))
             .unwrap_or(Err(Unread::Failed(Status::Cancelled)))
     }
 

@@ -8,6 +8,7 @@ mod connecting;
 mod endings;
 mod keeping;
 mod logging;
+mod measuring;
 mod refusals;
 mod sparse;
 mod streams;

@@ -73,6 +73,11 @@ impl Control {
         self.resume.window(self.algorithm.window())
     }
 
+    /// Whether the rate of the path is still being looked for.
+    pub(crate) fn in_slow_start(&self) -> bool {
+        self.algorithm.in_slow_start()
+    }
+
     /// The rate to send at, in bytes a second; never zero.
     pub(crate) fn pacing_rate(&self, rtt: &Rtt) -> u64 {
         self.resume.pacing_rate(self.algorithm.pacing_rate(rtt))

@@ -25,7 +25,8 @@ use migration::Migration;
 use path::Path;
 
 use crate::{
-    CloseCode, CloseReason, Config, ConnectionHandle, Event, Instant, PathMemory, Stats, Violation,
+    CloseCode, CloseReason, Config, ConnectionHandle, Event, Instant, PathMemory, Spent, Stats,
+    Violation,
     acks::Acks,
     exchange::{Exchanges, Limits, Outbox, Role},
     expected::Expected,
@@ -33,7 +34,9 @@ use crate::{
     protect::Plain,
     random::{Random, Unguessable},
     recovery::{Fate, Recovery, Repeat, Repeats, SentPacket},
+    spent::Ledger,
     throughput::Throughput,
+    trace::{Metrics, Tracer},
     wire::packet::{ConnectionId, TOKEN_LEN},
 };
 
@@ -79,6 +82,8 @@ pub(crate) struct Connection {
     paced_until: Option<Instant>,
     config: Config,
     counters: Counters,
+    ledger: Ledger,
+    pub(crate) tracer: Tracer,
     /// It stands in the endpoint's queue of those with something to send.
     pub(crate) queued: bool,
     /// When the endpoint will look at its timers next.
@@ -236,6 +241,8 @@ impl Connection {
             paced_until: None,
             config: config.clone(),
             counters: Counters::default(),
+            ledger: Ledger::default(),
+            tracer: Tracer::new(config.trace),
             queued: false,
             armed: None,
         }
@@ -270,6 +277,10 @@ impl Connection {
     pub(crate) fn stats(&self) -> Stats {
         Stats {
             rtt: self.path.rtt.smoothed(),
+            min_rtt: self.path.rtt.min(),
+            latest_rtt: self.path.rtt.latest(),
+            congestion: self.config.congestion,
+            ecn_marked: self.path.ecn_marked(),
             window: self.path.congestion.window(),
             mtu: self.path.mtu.current(),
             packets_sent: self.counters.packets_sent,
@@ -290,6 +301,28 @@ impl Connection {
             up: self.up.best(),
             down: self.down.best(),
         })
+    }
+
+    /// Tells who watches what is known of the path.
+    fn trace_path(&mut self, now: Instant) {
+        if !self.tracer.is_watched() {
+            return;
+        }
+        let Path { rtt, congestion, .. } = &self.path;
+        let metrics = Metrics {
+            min_rtt: rtt.min(),
+            rtt: rtt.smoothed(),
+            latest_rtt: rtt.latest(),
+            window: congestion.window(),
+            in_flight: self.recovery.in_flight(),
+            pacing: congestion.pacing_rate(rtt),
+        };
+        self.tracer.note_path(now, metrics, congestion.in_slow_start());
+    }
+
+    /// For what it has waited, as of `now`.
+    pub(crate) fn spent(&self, now: Instant) -> Spent {
+        self.ledger.spent(now)
     }
 
     /// Smoothed round-trip time.

@@ -109,6 +109,14 @@ impl Path {
         }
     }
 
+    /// Packets that a router marked, as far as marks come through.
+    pub(crate) const fn ecn_marked(&self) -> Option<u64> {
+        match self.ecn {
+            EcnState::Marking { ce, .. } => Some(ce),
+            EcnState::Off => None,
+        }
+    }
+
     /// Starts to search for the largest packet, once the peer has said what it takes.
     pub(crate) fn allow_datagrams(&mut self, max: u16) {
         self.mtu = MtuDiscovery::new(MIN_DATAGRAM as u16, max.max(MIN_DATAGRAM as u16));

@@ -9,6 +9,7 @@ use crate::{
     congestion::{Acked, Lost, Marked},
     exchange::{Outbox, Role},
     recovery::LossOutcome,
+    trace::TraceEvent,
     wire::{
         frame::{Ack, Frame, Frames},
         packet::DATA_HEADER,
@@ -128,6 +129,13 @@ impl Connection {
                 break;
             }
         }
+        let size =
+            DATA_HEADER.saturating_add(payload.len()).saturating_add(self.protection.tag_len());
+        let size = u16::try_from(size).unwrap_or(u16::MAX);
+        self.tracer.note(now, TraceEvent::Received { number, size });
+        if obeyed.acks > 0 {
+            self.trace_path(now);
+        }
         if !obeyed.refused {
             let rtt = self.path.rtt.smoothed();
             self.acks.on_received(now, number, obeyed.eliciting, ecn, rtt);
@@ -186,9 +194,11 @@ impl Connection {
         ack: &Ack<'_>,
         outbox: &mut Outbox,
     ) -> Result<(), Violation> {
-        let Self { recovery, repeats, exchanges, acks, path, migration, up, .. } = self;
+        let Self { recovery, repeats, exchanges, acks, path, migration, tracer, up, .. } = self;
+        tracer.note_ack(now, ack.ranges());
         let outcome = recovery
             .on_ack(now, ack, |number, packet, fate| {
+                tracer.note(now, TraceEvent::Acked { number });
                 let fate = (number, packet, fate);
                 Self::apply_fate((exchanges, acks, (path, migration), repeats), outbox, now, fate);
             })
@@ -225,9 +235,11 @@ impl Connection {
     /// Finds lost packets, and tells all who care.
     pub(super) fn detect_losses(&mut self, now: Instant, outbox: &mut Outbox) {
         let pto = self.path.pto();
-        let Self { recovery, repeats, exchanges, acks, path, migration, counters, .. } = self;
+        let Self { recovery, repeats, exchanges, acks, path, migration, counters, tracer, .. } =
+            self;
         let rtt = path.rtt.clone();
         let outcome = recovery.detect_losses(now, &rtt, pto, |number, packet, fate| {
+            tracer.note(now, TraceEvent::Lost { number });
             let fate = (number, packet, fate);
             Self::apply_fate((exchanges, acks, (path, migration), repeats), outbox, now, fate);
         });

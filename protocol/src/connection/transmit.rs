@@ -9,8 +9,10 @@ use super::{
 use crate::{
     Ecn, Event, Instant, Protect, Source, Transmit, Unread,
     congestion::Sent,
-    exchange::{NextChunk, Outbox, Piece},
+    exchange::{Lack, NextChunk, Outbox, Piece},
     recovery::{Chunk, Contents, PathId, Repeat, SentPacket},
+    spent::Cause,
+    trace::TraceEvent,
     wire::{frame, packet::MIN_DATAGRAM},
 };
 
@@ -76,10 +78,14 @@ impl Connection {
             }
             State::Established { .. } => {
                 self.exchanges.watch_progress(now);
-                self.poll_finish(now, out)
+                let transmit = self
+                    .poll_finish(now, out)
                     .or_else(|| self.poll_former(now, out))
                     .or_else(|| self.poll_mtu_probe(now, out))
-                    .or_else(|| self.poll_batch(now, source, out, outbox))
+                    .or_else(|| self.poll_batch(now, source, out, outbox));
+                let cause = if transmit.is_some() { Cause::Busy } else { self.cause(now) };
+                self.ledger.note(now, cause);
+                transmit
             }
             State::Closing(_) => self.poll_close(now, out, outbox),
             State::Dead => None,
@@ -254,6 +260,21 @@ impl Connection {
         }
     }
 
+    /// Why there is no packet to send now.
+    fn cause(&self, now: Instant) -> Cause {
+        let is_held = self.paced_until.is_some() || !self.has_window(now) || self.is_silenced();
+        if is_held && self.exchanges.has_work() {
+            return Cause::Path;
+        }
+        match self.exchanges.lacks() {
+            Some(Lack::Credit) => Cause::Credit,
+            Some(Lack::Source) => Cause::Source,
+            // What is under way has to arrive, and that may be all that is waited for.
+            None if self.recovery.in_flight() > 0 => Cause::Path,
+            None => Cause::Idle,
+        }
+    }
+
     /// Builds one packet; `free`: it may ask for an acknowledgement.
     fn build(
         &mut self,
@@ -309,6 +330,9 @@ impl Connection {
         let number = self.recovery.next_number();
         let packet = SentPacket::new(now, size, draft.eliciting, draft.contents, (stamp, path));
         self.recovery.on_sent(packet);
+        let chunk = draft.contents.chunk.map(|chunk| (chunk.exchange, chunk.offset, chunk.len));
+        let eliciting = draft.eliciting;
+        self.tracer.note(now, TraceEvent::Sent { number, size, eliciting, chunk });
         self.recovery.skip(|| self.dice.next());
         self.counters.packets_sent = self.counters.packets_sent.saturating_add(1);
         if let Some((bytes, again)) = draft.chunk {

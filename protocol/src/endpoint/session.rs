@@ -4,8 +4,9 @@ use core::{fmt, net::SocketAddr, ops::Range};
 
 use super::Endpoint;
 use crate::{
-    BodyId, CloseCode, ConnectionHandle, ExchangeId, Held, Note, PathMemory, Reply, Request, Stats,
-    Status, connection::Connection, crypto::PublicKey, exchange::Outbox,
+    BodyId, CloseCode, ConnectionHandle, ExchangeId, Held, Instant, Note, PathMemory, Reply,
+    Request, Spent, Stats, Status, Traced, connection::Connection, crypto::PublicKey,
+    exchange::Outbox,
 };
 
 /// The commands of one connection.
@@ -84,6 +85,20 @@ impl Session<'_> {
     #[must_use]
     pub fn path_memory(&self) -> Option<PathMemory> {
         self.endpoint.connections.find(self.connection)?.path_memory()
+    }
+
+    /// For what the connection has waited when it could not send, as of `now`.
+    #[must_use]
+    pub fn spent(&self, now: Instant) -> Spent {
+        let connection = self.endpoint.connections.find(self.connection);
+        connection.map_or_else(Spent::default, |connection| connection.spent(now))
+    }
+
+    /// The next thing that happened to the connection's packets, if that is to be told ([`crate::Config::trace`]). Take all of
+    /// them in every turn: there is room for some thousand.
+    #[must_use]
+    pub fn poll_trace(&mut self) -> Option<Traced> {
+        self.endpoint.connections.by_handle(self.connection)?.tracer.poll()
     }
 
     /// As a client, once connected: asks.

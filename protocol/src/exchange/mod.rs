@@ -22,7 +22,7 @@ use core::ops::Range;
 
 pub(crate) use recv_body::{Accepted, ChunkError};
 pub(crate) use stream::Piece;
-pub(crate) use table::{Exchanges, Limits, NextChunk, Outbox};
+pub(crate) use table::{Exchanges, Lack, Limits, NextChunk, Outbox};
 
 use crate::{
     BodyLen, Have, Held, MAX_HOLES, Misuse, Note, Put, Reply, Request, Violation, message::Message,
@@ -52,12 +52,14 @@ enum Verb {
     Stat,
     /// The same, answered by a ticket.
     Invite,
+    /// The same, answered by how the connection does.
+    Report,
 }
 
 impl Verb {
     const fn of(request: &Request) -> Self {
         match request {
-            Request::Get(_) => Self::Get,
+            Request::Get(_) | Request::Zeros { .. } => Self::Get,
             Request::List(_) => Self::List,
             Request::Put(_) => Self::Put,
             Request::Rename { .. }
@@ -67,6 +69,7 @@ impl Verb {
             | Request::Join { .. } => Self::Command,
             Request::Stat(_) => Self::Stat,
             Request::Invite(_) => Self::Invite,
+            Request::Report => Self::Report,
         }
     }
 
@@ -75,7 +78,7 @@ impl Verb {
         match self {
             Self::Get | Self::List => Some(Role::Server),
             Self::Put => Some(Role::Client),
-            Self::Command | Self::Stat | Self::Invite => None,
+            Self::Command | Self::Stat | Self::Invite | Self::Report => None,
         }
     }
 }
@@ -145,7 +148,8 @@ impl Exchange {
             }
             Request::Put(put @ Put { meta, how, .. }) => {
                 self.telling = Telling::of_put(put);
-                self.may_be_unchanged = !how.fresh && matches!(meta.len, BodyLen::Known(_));
+                self.may_be_unchanged =
+                    !how.fresh && !how.discard && matches!(meta.len, BodyLen::Known(_));
             }
             _ => {}
         }
@@ -172,7 +176,11 @@ impl Exchange {
                     return core::iter::once(0..len).collect();
                 }
             }
-            Reply::Stored(_) | Reply::Done | Reply::Stat(_) | Reply::Ticket(_) => {}
+            Reply::Stored(_)
+            | Reply::Done
+            | Reply::Stat(_)
+            | Reply::Ticket(_)
+            | Reply::Report(_) => {}
         }
         Vec::new()
     }
@@ -184,7 +192,8 @@ impl Exchange {
             | (Reply::Listing, Some(Verb::List))
             | (Reply::Done, Some(Verb::Command))
             | (Reply::Stat(_), Some(Verb::Stat))
-            | (Reply::Ticket(_), Some(Verb::Invite)) => true,
+            | (Reply::Ticket(_), Some(Verb::Invite))
+            | (Reply::Report(_), Some(Verb::Report)) => true,
             // Nobody can have stored what the client has yet to send, once it hears what need not travel.
             (Reply::Stored(_), Some(Verb::Put)) => self.said.end && !self.telling.is_awaited(),
             (Reply::Unchanged, Some(Verb::Get | Verb::Put)) => self.may_be_unchanged,

@@ -104,6 +104,11 @@ impl SendBody {
         !self.parked && (!self.lost.is_empty() || may_send_new)
     }
 
+    /// Whether it is the receiver's limit for this body that keeps new bytes back.
+    pub(crate) fn is_over_limit(&self) -> bool {
+        self.charged >= self.limit && self.next_new().is_some()
+    }
+
     /// The next bytes that were never sent.
     fn next_new(&self) -> Option<Range<u64>> {
         let end = match self.len {

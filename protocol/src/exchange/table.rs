@@ -9,6 +9,7 @@ use core::time::Duration;
 mod asked;
 mod heard;
 mod held;
+mod lack;
 mod outbox;
 mod sending;
 mod stall;
@@ -22,6 +23,7 @@ use crate::{
 };
 use stall::Progress;
 
+pub(crate) use lack::Lack;
 pub(crate) use outbox::Outbox;
 pub(crate) use sending::NextChunk;
 

@@ -51,7 +51,8 @@ impl Telling {
     /// Of the body of a put: its receiver answers at once, if that is worth the wait or the content is to be compared.
     pub(super) fn of_put(put: &Put) -> Self {
         let is_long = matches!(put.meta.len, BodyLen::Known(len) if len > HOLD_ABOVE);
-        let telling = Self::asking(put.meta.len, put.how.check || is_long, Some(put.meta.identity));
+        let asked = (put.how.check || is_long) && !put.how.discard;
+        let telling = Self::asking(put.meta.len, asked, Some(put.meta.identity));
         // What is compared may well be the same.
         Self { head: if put.how.check { 0 } else { UNTOLD }, ..telling }
     }

@@ -3,14 +3,14 @@
 #[cfg(test)]
 pub(crate) mod tests;
 
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 
 use zeroize::Zeroizing;
 
 use super::{
     BodyLen, Destination, End, EntryKind, FileTime, Get, Have, Held, How, Identity, Invite,
-    MAX_BODY, MAX_INVITE_TEXT, MAX_TICKET, Message, Meta, Mode, Note, Put, Reply, Request, Stat,
-    Stored, TicketText, Version,
+    MAX_BODY, MAX_INVITE_TEXT, MAX_TICKET, Message, Meta, Mode, Note, Put, Reply, Report, Request,
+    Stat, Stored, TicketText, Version,
 };
 use crate::{
     MAX_NAME, Name,
@@ -27,6 +27,8 @@ const REMOVE: u8 = 0x07;
 const MKDIR: u8 = 0x08;
 const INVITE: u8 = 0x0a;
 const JOIN: u8 = 0x0b;
+const REPORT: u8 = 0x0c;
+const ZEROS: u8 = 0x0d;
 const GROUP: u8 = 0x10;
 const HOLE: u8 = 0x11;
 const END: u8 = 0x12;
@@ -37,14 +39,16 @@ const DONE: u8 = 0x23;
 const STATED: u8 = 0x24;
 const TICKET: u8 = 0x25;
 const UNCHANGED: u8 = 0x26;
+const REPORTED: u8 = 0x27;
 
 /// Bits of how a file is stored.
 const NO_CLOBBER: u8 = 1;
 const FRESH: u8 = 2;
 const CHECK: u8 = 4;
+const DISCARD: u8 = 8;
 
 /// Room for the fields of any message that are of about one length.
-const FIXED_PART: usize = 128;
+const FIXED_PART: usize = 160;
 
 impl Message {
     /// Appends the message, behind its length, to `out`.
@@ -94,7 +98,9 @@ impl Message {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
         let message = match reader.u8()? {
-            kind @ (GET..=MKDIR | INVITE | JOIN) => Self::Request(read_request(kind, &mut reader)?),
+            kind @ (GET..=MKDIR | INVITE..=ZEROS) => {
+                Self::Request(read_request(kind, &mut reader)?)
+            }
             kind @ GROUP..=END => Self::Note(read_note(kind, &mut reader)?),
             kind if Held::KINDS.contains(&kind) => Self::Held(Held::read(kind, &mut reader)?),
             kind => Self::Reply(read_reply(kind, &mut reader)?),
@@ -154,6 +160,11 @@ fn write_request(w: &mut Writer<'_>, request: &Request) {
             w.u8(JOIN);
             w.bytes(proof);
         }
+        Request::Report => w.u8(REPORT),
+        Request::Zeros { len } => {
+            w.u8(ZEROS);
+            w.varint(*len);
+        }
     }
 }
 
@@ -181,8 +192,8 @@ fn read_get(r: &mut Reader<'_>) -> Result<Get, Malformed> {
     Ok(Get { name, unless, have })
 }
 
-fn how_bits(How { no_clobber, fresh, check }: How) -> u8 {
-    [(no_clobber, NO_CLOBBER), (fresh, FRESH), (check, CHECK)]
+fn how_bits(How { no_clobber, fresh, check, discard }: How) -> u8 {
+    [(no_clobber, NO_CLOBBER), (fresh, FRESH), (check, CHECK), (discard, DISCARD)]
         .into_iter()
         .fold(0, |bits, (is, bit)| if is { bits | bit } else { bits })
 }
@@ -193,6 +204,7 @@ fn read_how(r: &mut Reader<'_>) -> Result<How, Malformed> {
         no_clobber: bits & NO_CLOBBER != 0,
         fresh: bits & FRESH != 0,
         check: bits & CHECK != 0,
+        discard: bits & DISCARD != 0,
     };
     if how_bits(how) == bits { Ok(how) } else { Err(Malformed) }
 }
@@ -227,6 +239,8 @@ fn read_request(kind: u8, r: &mut Reader<'_>) -> Result<Request, Malformed> {
             seconds: r.varint()?,
         }),
         JOIN => Request::Join { proof: r.array()? },
+        REPORT => Request::Report,
+        ZEROS => Request::Zeros { len: read_len(r)? },
         _ => return Err(Malformed),
     })
 }
@@ -259,6 +273,10 @@ fn write_reply(w: &mut Writer<'_>, reply: &Reply) {
             w.u8(TICKET);
             w.prefixed(ticket.reveal().as_bytes());
         }
+        Reply::Report(report) => {
+            w.u8(REPORTED);
+            report.write(w);
+        }
     }
 }
 
@@ -286,6 +304,7 @@ fn read_reply(kind: u8, r: &mut Reader<'_>) -> Result<Reply, Malformed> {
             let text = String::from(read_text(r, MAX_TICKET)?);
             Reply::Ticket(TicketText::new(Zeroizing::new(text)).ok_or(Malformed)?)
         }
+        REPORTED => Reply::Report(Box::new(Report::read(r)?)),
         _ => return Err(Malformed),
     })
 }
@@ -371,7 +390,7 @@ pub(super) fn read_time(r: &mut Reader<'_>) -> Result<FileTime, Malformed> {
     if time.secs() == secs && time.nanos() == nanos { Ok(time) } else { Err(Malformed) }
 }
 
-fn read_len(r: &mut Reader<'_>) -> Result<u64, Malformed> {
+pub(super) fn read_len(r: &mut Reader<'_>) -> Result<u64, Malformed> {
     r.varint().and_then(|len| if len <= MAX_BODY { Ok(len) } else { Err(Malformed) })
 }
 

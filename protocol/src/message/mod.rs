@@ -6,8 +6,9 @@
 mod codec;
 mod held;
 mod listing;
+mod report;
 
-use alloc::string::String;
+use alloc::{boxed::Box, string::String};
 use core::fmt;
 
 use zeroize::Zeroizing;
@@ -20,12 +21,16 @@ pub use held::{
     GroupRanges, HOLD_ABOVE, Have, Held, MAX_AGAIN, MAX_AGAINS, MAX_HASHES, MAX_HAVE_RANGES, UNTOLD,
 };
 pub use listing::{BadListing, Entry, EntryKind};
+pub use report::{Algorithm, Report};
 
 /// Longest encoded message in bytes: two names of the greatest length and some numbers fit.
 pub const MAX_MESSAGE: usize = 16 * 1024;
 
 /// The largest body in bytes: what fits the wire's integers with room for sums (an exbibyte).
 pub const MAX_BODY: u64 = 1 << 60;
+
+/// Longest body that is only there to be measured, in bytes: some seconds of any path.
+pub const MAX_MEASURED: u64 = 1 << 34;
 
 /// What a client asks.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -67,6 +72,13 @@ pub enum Request {
         /// What shows that the client has the ticket, made with the handshake of this connection.
         proof: [u8; 32],
     },
+    /// Send so many zeros, to measure how fast they come: answered by [`Reply::Meta`] and a body.
+    Zeros {
+        /// How many, at most [`MAX_MEASURED`].
+        len: u64,
+    },
+    /// Tell how this connection does at your end: answered by [`Reply::Report`].
+    Report,
 }
 
 /// What a ticket shall be for.
@@ -134,6 +146,8 @@ pub struct How {
     pub fresh: bool,
     /// That size and time are the same does not suffice for [`Reply::Unchanged`]: the content has to be.
     pub check: bool,
+    /// Do not store it: take its bytes and forget them, to measure how fast they come.
+    pub discard: bool,
 }
 
 /// Where a file shall go, when only its receiver can tell what is a directory.
@@ -162,6 +176,8 @@ pub enum Reply {
     Stat(Stat),
     /// Here is the ticket, in one line.
     Ticket(TicketText),
+    /// This is how the connection does here.
+    Report(Box<Report>),
     /// What is there is what was asked for or offered; no body is needed.
     Unchanged,
 }

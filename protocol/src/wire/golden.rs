@@ -1,6 +1,7 @@
 //! The byte vectors of docs/protocol.md, "Golden vectors", read from the document itself and compared both ways.
 
 use alloc::{
+    boxed::Box,
     collections::BTreeMap,
     string::{String, ToString},
     vec,
@@ -17,9 +18,9 @@ use super::{
     params::{Parameters, PathHint},
 };
 use crate::{
-    BLOCK_LEN, BodyLen, Destination, End, Entry, EntryKind, FileTime, Get, Have, Held, How,
-    Identity, Invite, Meta, Mode, Name, Note, Plain, Protect, Put, Reply, Request, Stat, Status,
-    Stored, TicketText, Version, message::Message,
+    Algorithm, BLOCK_LEN, BodyLen, Destination, End, Entry, EntryKind, FileTime, Get, Have, Held,
+    How, Identity, Invite, Meta, Mode, Name, Note, Plain, Protect, Put, Reply, Report, Request,
+    Spent, Stat, Status, Stored, TicketText, Version, message::Message,
 };
 
 const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
@@ -229,6 +230,9 @@ const fn message_name(message: &Message) -> &'static str {
     match message {
         Message::Request(Request::Get(Get { have: None, .. })) => "message-get",
         Message::Request(Request::Get(_)) => "message-get-rest",
+        Message::Request(Request::Put(Put { how: How { discard: true, .. }, .. })) => {
+            "message-put-discard"
+        }
         Message::Request(Request::Put(Put {
             meta: Meta { len: BodyLen::Known(_), .. }, ..
         })) => "message-put",
@@ -251,6 +255,9 @@ const fn message_name(message: &Message) -> &'static str {
         Message::Reply(Reply::Unchanged) => "message-unchanged",
         Message::Reply(Reply::Done) => "message-done",
         Message::Reply(Reply::Ticket(_)) => "message-ticket",
+        Message::Request(Request::Report) => "message-report",
+        Message::Request(Request::Zeros { .. }) => "message-zeros",
+        Message::Reply(Reply::Report(_)) => "message-reported",
         Message::Note(Note::Group { .. }) => "message-group",
         Message::Note(Note::Hole { .. }) => "message-hole",
         Message::Note(Note::End(_)) => "message-end",
@@ -261,13 +268,13 @@ const fn message_name(message: &Message) -> &'static str {
     }
 }
 
-fn messages() -> [Message; 29] {
+fn messages() -> [Message; 33] {
     let identity = Identity(*b"which state of i");
     let modified = FileTime::new(1_700_000_000, 250_000_000);
     let meta = |len| Meta { len, mode: Mode::from_bits(0o644), modified, identity };
     let put = |path: Option<Name>, into_directory, len| {
         let to = Destination { path, leaf: name(b"notes.txt"), into_directory };
-        let how = How { no_clobber: into_directory, fresh: false, check: into_directory };
+        let how = How { no_clobber: into_directory, check: into_directory, ..How::default() };
         Message::Request(Request::Put(Put { to, meta: meta(len), how }))
     };
     let have = Have { identity, groups: [0..2, 5..6, 100..200].into_iter().collect() };
@@ -319,6 +326,10 @@ fn messages() -> [Message; 29] {
         Message::Reply(Reply::Done),
         Message::Reply(Reply::Unchanged),
         Message::Reply(Reply::Ticket(ticket)),
+        Message::Request(Request::Report),
+        Message::Request(Request::Zeros { len: 1 << 30 }),
+        discarded(),
+        Message::Reply(Reply::Report(Box::new(report()))),
         Message::Note(Note::Group { index: 1, hash }),
         Message::Note(Note::Hole { offset: BLOCK_LEN, len: 3 * BLOCK_LEN }),
         Message::Note(Note::End(End { len: 11, identity, stable: true })),
@@ -327,6 +338,38 @@ fn messages() -> [Message; 29] {
         Message::Held(Held::Hashes { first: 3, hashes: vec![hash, [0xcd; 32]] }),
         Message::Held(Held::Again(300)),
     ]
+}
+
+/// A put that is only to be measured.
+fn discarded() -> Message {
+    let meta = Meta {
+        len: BodyLen::Known(1 << 30),
+        mode: Mode::from_bits(0),
+        modified: FileTime::default(),
+        identity: Identity::default(),
+    };
+    let to = Destination { path: None, leaf: name(b"f"), into_directory: false };
+    let how = How { discard: true, ..How::default() };
+    Message::Request(Request::Put(Put { to, meta, how }))
+}
+
+fn report() -> Report {
+    let ms = Duration::from_millis;
+    Report {
+        min_rtt: ms(100),
+        rtt: ms(110),
+        latest_rtt: ms(120),
+        window: 1_500_000,
+        mtu: 1452,
+        algorithm: Algorithm::Bbr,
+        ecn_marked: Some(5),
+        packets_sent: 70_000,
+        packets_lost: 700,
+        body_sent: 100_000_000,
+        body_resent: 1_000_000,
+        spent: Spent { idle: ms(200), path: ms(8000), credit: ms(1), source: ms(0), busy: ms(300) },
+        waited: ms(9000),
+    }
 }
 
 #[test]

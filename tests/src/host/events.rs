@@ -77,7 +77,7 @@ impl Host {
                 entry.outcome = Some(Outcome::Stat(stat));
                 return assert_eq!(body, None);
             }
-            Reply::Done | Reply::Ticket(_) => {
+            Reply::Done | Reply::Ticket(_) | Reply::Report(_) => {
                 entry.outcome = Some(Outcome::Done);
                 return assert_eq!(body, None);
             }

@@ -1,8 +1,10 @@
 //! A host that answers.
 
+use std::time::Duration;
+
 use gannet_protocol::{
     BodyId, BodyLen, ExchangeId, Get, HOLD_ABOVE, Held, Instant, Meta, Name, Note, Put, Reply,
-    Request, Status, Version,
+    Report, Request, Status, Version,
 };
 
 use super::{Exchange, Host, Outcome};
@@ -41,7 +43,7 @@ pub enum Asked {
 impl Host {
     pub(super) fn on_request(
         &mut self,
-        _now: Instant,
+        now: Instant,
         exchange: ExchangeId,
         request: Request,
         body: Option<BodyId>,
@@ -72,8 +74,16 @@ impl Host {
                 self.log(exchange, Asked::MakeDirectory(name), result);
                 self.answer(exchange, result.map(|()| Reply::Done));
             }
-            Request::Invite(_) | Request::Join { .. } => {
+            Request::Invite(_) | Request::Join { .. } | Request::Zeros { .. } => {
                 self.answer(exchange, Err(Status::Unsupported));
+            }
+            Request::Report => {
+                let mut report = Report::default();
+                self.say(exchange, |session| {
+                    report = Report::new(&session.stats(), session.spent(now), Duration::ZERO);
+                    Ok(())
+                });
+                self.answer(exchange, Ok(Reply::Report(Box::new(report))));
             }
             Request::Exit { .. } => {
                 self.exit_asked = true;

@@ -33,6 +33,8 @@ pub enum Verb<'a> {
     Exit,
     /// Let someone in who brings a ticket, to do this.
     Invite(&'a Grant),
+    /// See how its own connection does.
+    Report,
 }
 
 /// What a verb may do, and must keep to.
@@ -56,6 +58,8 @@ pub enum Permitted<'a> {
     Exit,
     /// It makes a ticket for this, which is no more than its client has.
     Invite(Grant),
+    /// It tells how the connection does.
+    Report,
 }
 
 /// How a file is stored.
@@ -96,6 +100,7 @@ pub fn decide<'a>(grant: &'a Grant, verb: Verb<'a>) -> Result<Permitted<'a>, Den
             let name = dropped(to).ok_or(Denied::DropElsewhere)?;
             Ok(Permitted::Put { dir, max: grant.max(), store: Store::Beside(name) })
         }
+        (_, Verb::Report) => Ok(Permitted::Report),
         (Role::Admin, Verb::Exit) => Ok(Permitted::Exit),
         (Role::Admin, Verb::Invite(asked)) => {
             grant.narrowed(asked).map(Permitted::Invite).map_err(Denied::InviteDir)

@@ -39,7 +39,7 @@ impl Exchanges {
         if verb == Verb::Put {
             exchange.send.mark_opening();
         }
-        if matches!(verb, Verb::Command | Verb::Stat | Verb::Invite) {
+        if matches!(verb, Verb::Command | Verb::Stat | Verb::Invite | Verb::Report) {
             exchange.send.finish();
         }
         let body = exchange.send_body.as_ref().map(|body| body.id);
@@ -67,6 +67,7 @@ impl Exchanges {
             | Reply::Done
             | Reply::Stat(_)
             | Reply::Ticket(_)
+            | Reply::Report(_)
             | Reply::Unchanged => None,
         };
         exchange.send.push(&Message::Reply(reply));

@@ -1,7 +1,9 @@
 //! Messages come back from their bytes; and any message, for other tests.
 
+use core::time::Duration;
+
 use super::*;
-use crate::{MAX_GROUPS, MAX_HASHES, wire::cursor::VARINT_MAX};
+use crate::{Algorithm, MAX_GROUPS, MAX_HASHES, Spent, wire::cursor::VARINT_MAX};
 use proptest::prelude::*;
 
 fn name() -> impl Strategy<Value = Name> {
@@ -41,8 +43,12 @@ fn get() -> impl Strategy<Value = Get> {
 }
 
 fn put() -> impl Strategy<Value = Put> {
-    let how =
-        any::<[bool; 3]>().prop_map(|[no_clobber, fresh, check]| How { no_clobber, fresh, check });
+    let how = any::<[bool; 4]>().prop_map(|[no_clobber, fresh, check, discard]| How {
+        no_clobber,
+        fresh,
+        check,
+        discard,
+    });
     (prop::option::of(name()), name(), any::<bool>(), meta(), how).prop_map(
         |(path, leaf, into_directory, meta, how)| Put {
             to: Destination { path, leaf: leaf.leaf(), into_directory },
@@ -67,6 +73,34 @@ fn held() -> impl Strategy<Value = Held> {
     ]
 }
 
+fn report() -> impl Strategy<Value = Report> {
+    let times = prop::array::uniform9(0..=1u64 << 50);
+    let marked = prop::option::of(0..MAX_BODY);
+    let rest = (any::<u16>(), any::<u8>(), marked);
+    (times, prop::array::uniform5(0..=MAX_BODY), rest).prop_map(
+        |(times, counts, (mtu, algorithm, ecn_marked))| {
+            let [min_rtt, rtt, latest_rtt, idle, path, credit, source, busy, waited] =
+                times.map(Duration::from_micros);
+            let [window, packets_sent, packets_lost, body_sent, body_resent] = counts;
+            Report {
+                min_rtt,
+                rtt,
+                latest_rtt,
+                window,
+                mtu,
+                algorithm: Algorithm::from_number(algorithm),
+                ecn_marked,
+                packets_sent,
+                packets_lost,
+                body_sent,
+                body_resent,
+                spent: Spent { idle, path, credit, source, busy },
+                waited,
+            }
+        },
+    )
+}
+
 pub(crate) fn message() -> impl Strategy<Value = Message> {
     let request = prop_oneof![
         get().prop_map(Request::Get),
@@ -77,8 +111,12 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
         (".{0,80}", ".{0,80}", 0..=VARINT_MAX)
             .prop_map(|(grant, via, seconds)| Request::Invite(Invite { grant, via, seconds })),
         any::<[u8; 32]>().prop_map(|proof| Request::Join { proof }),
-        name().prop_map(Request::Stat),
-        name().prop_map(Request::Remove),
+        prop_oneof![
+            Just(Request::Report),
+            (0..=MAX_BODY).prop_map(|len| Request::Zeros { len }),
+            name().prop_map(Request::Stat),
+            name().prop_map(Request::Remove),
+        ],
         (name(), prop::option::of(any::<u32>()))
             .prop_map(|(name, mode)| Request::Mkdir { name, mode: mode.map(Mode::from_bits) }),
     ];
@@ -96,6 +134,7 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
             })
         ),
         Just(Reply::Unchanged),
+        report().prop_map(|report| Reply::Report(Box::new(report))),
         ".{0,80}".prop_map(|text| Reply::Ticket(
             TicketText::new(Zeroizing::new(text)).expect("a short text")
         )),
@@ -174,6 +213,43 @@ fn odd_claims_of_what_is_held_are_malformed() {
     }
 }
 
+/// `docs/hostile-input.md`, row 4.
+#[test]
+fn odd_reports_are_malformed() {
+    const FIELDS: usize = 17;
+    let decode = |field: usize, value: u64| {
+        let mut bytes = [0; 160];
+        let mut w = Writer::new(&mut bytes);
+        w.u8(REPORTED);
+        for at in 0..FIELDS {
+            let value = if at == field { value } else { 0 };
+            if at == 5 { w.u8(value as u8) } else { w.varint(value) }
+        }
+        let used = w.finish().unwrap();
+        Message::decode(&bytes[..used])
+    };
+    for field in 0..FIELDS {
+        assert!(decode(field, 0).is_ok() && decode(field, 255).is_ok(), "{field}");
+        let most = match field {
+            4 => u64::from(u16::MAX),
+            5 => continue,
+            0..=2 | 11.. => 1 << 50,
+            _ => MAX_BODY,
+        };
+        assert!(decode(field, most).is_ok(), "{field}");
+        for beyond in [most + 1, VARINT_MAX] {
+            assert_eq!(decode(field, beyond), Err(Malformed), "{field}");
+        }
+    }
+    // What a side has to tell beyond that is clamped.
+    let spent = Spent { idle: Duration::MAX, ..Spent::default() };
+    let report =
+        Report { window: u64::MAX, ecn_marked: Some(u64::MAX), spent, ..Report::default() };
+    let mut bytes = Vec::new();
+    Message::Reply(Reply::Report(Box::new(report))).encode(&mut bytes);
+    assert!(Message::decode(without_length(&bytes)).is_ok());
+}
+
 #[test]
 fn odd_holes_and_ways_to_store_are_malformed() {
     let hole = |offset: u64, len: u64| {
@@ -190,7 +266,7 @@ fn odd_holes_and_ways_to_store_are_malformed() {
     assert_eq!(hole(MAX_BODY, 1), Err(Malformed));
     assert_eq!(hole(0, MAX_BODY + 1), Err(Malformed));
     for bits in 0..=u8::MAX {
-        assert_eq!(read_how(&mut Reader::new(&[bits])).is_ok(), bits < 8, "{bits}");
+        assert_eq!(read_how(&mut Reader::new(&[bits])).is_ok(), bits < 16, "{bits}");
     }
 }
 
