@@ -64,7 +64,7 @@ impl Results {
 
     /// What gannet took.
     pub(crate) fn gannet(&self) -> Option<Duration> {
-        self.runs.iter().find(|runs| runs.peer.is_ours())?.median().time()
+        self.runs.iter().find(|runs| runs.peer == Peer::Gannet)?.median().time()
     }
 
     /// Bits a second of what is fetched in `time`.

@@ -85,17 +85,18 @@ fn one(
     fs::create_dir(&target)?;
     let shared = place.join("shared");
     lab.use_congestion(peer.congestion())?;
-    let mut plan = peer.plan(&Setup {
-        lab,
-        work: &work,
-        shared: &shared,
-        name: NAME,
-        target: &target,
-        load: trial.load,
-    })?;
+    let setup =
+        Setup { lab, work: &work, shared: &shared, name: NAME, target: &target, load: trial.load };
+    let mut plan = peer.plan(&setup)?;
 
     let mut server = Side::start(&mut plan.server)?;
     server.wait_for_port(plan.port)?;
+    if peer.goes_twice() {
+        let before = own.path().join("before");
+        fs::create_dir(&before)?;
+        let mut client = peer.plan(&Setup { target: &before, ..setup })?.client;
+        Side::start(&mut client)?.finish(args.cap)?;
+    }
     let start = Instant::now();
     let ended = Side::start(&mut plan.client)?.finish(args.cap)?;
     let time = start.elapsed();

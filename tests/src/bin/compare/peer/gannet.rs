@@ -15,6 +15,8 @@ pub(super) fn plan(setup: &Setup<'_>) -> Result<Plan, Box<dyn Error>> {
     server.args(["--quiet", "--listen", setup.lab.server(), "--config"]).arg(&config);
 
     let mut client = setup.command(End::Client, &program);
+    // What it remembers of paths is of this run alone.
+    client.env("XDG_STATE_HOME", setup.work.join("state"));
     client.args(["get", "--quiet", "--accept-new", "--config"]).arg(&config);
     if setup.load.files().is_some() {
         client.arg("-r");
