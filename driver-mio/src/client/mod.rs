@@ -15,6 +15,7 @@ mod refusals;
 #[cfg(feature = "simulation")]
 pub(crate) mod simulated;
 mod task;
+mod tracing;
 mod tree;
 mod verdict;
 mod worker;

@@ -16,7 +16,7 @@ use gannet_protocol::{
 use crate::{
     event_loop::{self, Outcome, Role},
     files::{Keeper, Owner, Partial},
-    qlog::{Trace, TraceFiles},
+    qlog::TraceFiles,
     security::ClientSecurity,
     sys::{files::time_of_now, transfers_at_once},
 };
@@ -34,6 +34,7 @@ use super::{
     phases::{Diary, Doing},
     refusals::Refusals,
     task::{Opened, Origin, Place, Stage, Task, Verb},
+    tracing::Tracing,
 };
 
 type Hub = event_loop::Hub<Answer>;
@@ -62,16 +63,6 @@ pub(super) struct Worker {
     metering: Metering,
     diary: Diary,
     tracing: Tracing,
-}
-
-/// Whether what happens to packets is written down.
-#[derive(Debug, Default)]
-enum Tracing {
-    #[default]
-    Off,
-    /// From when the connection is established.
-    Wanted(TraceFiles),
-    On(Trace),
 }
 
 /// When the server was heard.
@@ -147,29 +138,9 @@ impl Worker {
         matches!(self.phase, Phase::Over(_))
     }
 
-    /// Begins the trace of a connection, if there is to be one.
-    fn begin_trace(&mut self, now: Instant) {
-        if let Tracing::Wanted(files) = &self.tracing {
-            self.tracing = Tracing::On(Trace::begin(files, self.remote, now));
-        }
-    }
-
-    /// Writes down what happened since the last time.
     fn trace(&mut self, hub: &mut Hub) {
-        let (Tracing::On(trace), Some(connection)) = (&mut self.tracing, self.connection) else {
-            return;
-        };
-        if let Some(mut session) = hub.session(connection) {
-            while let Some(traced) = session.poll_trace() {
-                trace.note(&traced);
-            }
-        }
-    }
-
-    /// Ends the trace.
-    fn end_trace(&mut self, now: Instant) {
-        if let Tracing::On(mut trace) = std::mem::take(&mut self.tracing) {
-            trace.end(now);
+        if let Some(connection) = self.connection {
+            self.tracing.go_on(hub.session(connection));
         }
     }
 
@@ -402,7 +373,7 @@ impl Worker {
 
     fn close(&mut self, hub: &mut Hub, now: Instant) {
         self.trace(hub);
-        self.end_trace(now);
+        self.tracing.end(now);
         if let Some(mut session) = self.connection.and_then(|connection| hub.session(connection)) {
             session.close(CloseCode::Done);
             self.phase = Phase::close(now);
@@ -423,7 +394,7 @@ impl Worker {
             task.fail(Failure::Lost(lost));
         }
         self.confirming.clear();
-        self.end_trace(now);
+        self.tracing.end(now);
         self.phase = Phase::Over(reason);
     }
 
@@ -486,7 +457,7 @@ impl Role for Worker {
             Event::Connected(_) => {
                 self.phase = Phase::Open;
                 self.diary.note(now, Doing::Nothing);
-                self.begin_trace(now);
+                self.tracing.begin(self.remote, now);
             }
             Event::Closed(_, reason) => self.lose(now, reason, false),
             Event::Reply { exchange, reply, .. } => self.answered(hub, now, exchange, reply),
