@@ -146,6 +146,9 @@ impl Tracer {
 }
 
 impl Waiting {
+    // Most connections are not watched, and should not pay for those that are.
+    #[cold]
+    #[inline(never)]
     fn push(&mut self, at: Instant, what: TraceEvent) {
         // The last place is for what is missing.
         if self.events.len() + 1 >= MAX_WAITING {

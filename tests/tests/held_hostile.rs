@@ -173,7 +173,7 @@ fn claims_over_the_caps_are_malformed() {
         // More are promised than there are.
         message(1, &[&[1, b'x'], &[0, 1], &[0; 16], &[9, 0, 0]]),
         message(1, &[&[1, b'x'], &[0, 2]]),
-        message(2, &[&[0, 8, 0, 1, b'x'], &gannet_tests::forge::message::meta(5)]),
+        message(2, &[&[0, 16, 0, 1, b'x'], &gannet_tests::forge::message::meta(5)]),
     ] {
         server_refuses(b"", &bytes, Violation::Message);
     }

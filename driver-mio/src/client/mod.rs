@@ -16,6 +16,7 @@ mod remembering;
 #[cfg(feature = "simulation")]
 pub(crate) mod simulated;
 mod task;
+mod tracing;
 mod tree;
 mod verdict;
 mod worker;

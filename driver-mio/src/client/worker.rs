@@ -16,7 +16,7 @@ use gannet_protocol::{
 use crate::{
     event_loop::{self, Outcome, Role},
     files::{Keeper, Owner, Partial},
-    qlog::{Trace, TraceFiles},
+    qlog::TraceFiles,
     security::ClientSecurity,
     sys::{files::time_of_now, transfers_at_once},
 };
@@ -35,6 +35,7 @@ use super::{
     refusals::Refusals,
     remembering::Remembering,
     task::{Opened, Origin, Place, Stage, Task, Verb},
+    tracing::Tracing,
 };
 
 type Hub = event_loop::Hub<Answer>;
@@ -67,16 +68,6 @@ pub(super) struct Worker {
     remembering: Option<Remembering>,
     diary: Diary,
     tracing: Tracing,
-}
-
-/// Whether what happens to packets is written down.
-#[derive(Debug, Default)]
-enum Tracing {
-    #[default]
-    Off,
-    /// From when the connection is established.
-    Wanted(TraceFiles),
-    On(Trace),
 }
 
 /// When the server was heard.
@@ -171,29 +162,9 @@ impl Worker {
         matches!(self.phase, Phase::Over(_))
     }
 
-    /// Begins the trace of a connection, if there is to be one.
-    fn begin_trace(&mut self, now: Instant) {
-        if let Tracing::Wanted(files) = &self.tracing {
-            self.tracing = Tracing::On(Trace::begin(files, self.remote, now));
-        }
-    }
-
-    /// Writes down what happened since the last time.
     fn trace(&mut self, hub: &mut Hub) {
-        let (Tracing::On(trace), Some(connection)) = (&mut self.tracing, self.connection) else {
-            return;
-        };
-        if let Some(mut session) = hub.session(connection) {
-            while let Some(traced) = session.poll_trace() {
-                trace.note(&traced);
-            }
-        }
-    }
-
-    /// Ends the trace.
-    fn end_trace(&mut self, now: Instant) {
-        if let Tracing::On(mut trace) = std::mem::take(&mut self.tracing) {
-            trace.end(now);
+        if let Some(connection) = self.connection {
+            self.tracing.go_on(hub.session(connection));
         }
     }
 
@@ -426,7 +397,7 @@ impl Worker {
 
     fn close(&mut self, hub: &mut Hub, now: Instant) {
         self.trace(hub);
-        self.end_trace(now);
+        self.tracing.end(now);
         if let Some(mut session) = self.connection.and_then(|connection| hub.session(connection)) {
             if let Some(remembering) = &mut self.remembering {
                 remembering.note(session.path_memory());
@@ -450,7 +421,7 @@ impl Worker {
             task.fail(Failure::Lost(lost));
         }
         self.confirming.clear();
-        self.end_trace(now);
+        self.tracing.end(now);
         self.phase = Phase::Over(reason);
     }
 
@@ -513,7 +484,7 @@ impl Role for Worker {
             Event::Connected(_) => {
                 self.phase = Phase::Open;
                 self.diary.note(now, Doing::Nothing);
-                self.begin_trace(now);
+                self.tracing.begin(self.remote, now);
             }
             Event::Closed(_, reason) => self.lose(now, reason, false),
             Event::Reply { exchange, reply, .. } => self.answered(hub, now, exchange, reply),

@@ -142,8 +142,11 @@ impl Served {
             Stage::Answered(bytes) => *bytes,
             _ => moved.unwrap_or(0),
         };
-        log::info!(
+        // Questions about the connection come by the hundred, and do nothing.
+        let level = if *verb == Verb::Report { log::Level::Debug } else { log::Level::Info };
+        log::log!(
             target: "gannet::request",
+            level,
             "{who} {verb} {what} {bytes} bytes {seconds:.3} s: {ending}"
         );
     }

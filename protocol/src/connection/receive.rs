@@ -196,9 +196,12 @@ impl Connection {
     ) -> Result<(), Violation> {
         let Self { recovery, repeats, exchanges, acks, path, migration, tracer, up, .. } = self;
         tracer.note_ack(now, ack.ranges());
+        let is_watched = tracer.is_watched();
         let outcome = recovery
             .on_ack(now, ack, |number, packet, fate| {
-                tracer.note(now, TraceEvent::Acked { number });
+                if is_watched {
+                    tracer.note(now, TraceEvent::Acked { number });
+                }
                 let fate = (number, packet, fate);
                 Self::apply_fate((exchanges, acks, (path, migration), repeats), outbox, now, fate);
             })

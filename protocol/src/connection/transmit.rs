@@ -330,9 +330,9 @@ impl Connection {
         let number = self.recovery.next_number();
         let packet = SentPacket::new(now, size, draft.eliciting, draft.contents, (stamp, path));
         self.recovery.on_sent(packet);
-        let chunk = draft.contents.chunk.map(|chunk| (chunk.exchange, chunk.offset, chunk.len));
-        let eliciting = draft.eliciting;
-        self.tracer.note(now, TraceEvent::Sent { number, size, eliciting, chunk });
+        if self.tracer.is_watched() {
+            self.trace_sent(now, number, size, draft);
+        }
         self.recovery.skip(|| self.dice.next());
         self.counters.packets_sent = self.counters.packets_sent.saturating_add(1);
         if let Some((bytes, again)) = draft.chunk {
@@ -357,6 +357,13 @@ impl Connection {
             self.probes = self.probes.saturating_sub(1);
             self.ping = false;
         }
+    }
+
+    #[cold]
+    fn trace_sent(&mut self, now: Instant, number: u64, size: u16, draft: &Draft) {
+        let chunk = draft.contents.chunk.map(|chunk| (chunk.exchange, chunk.offset, chunk.len));
+        let eliciting = draft.eliciting;
+        self.tracer.note(now, TraceEvent::Sent { number, size, eliciting, chunk });
     }
 
     fn write_acks(&mut self, now: Instant, builder: &mut PacketBuilder<'_>, draft: &mut Draft) {
