@@ -100,7 +100,10 @@ impl Findings {
 
     fn is_disk_slow(&self) -> bool {
         let (store, send) = self.ceilings();
-        store.min(send) < self.cpu.both()
+        let disk = store.min(send);
+        // On a slower path nobody would notice.
+        let path = self.network.rate_up.max(self.network.rate_down);
+        disk < self.cpu.both() && path.is_none_or(|path| path / 8 >= disk)
     }
 
     /// What limits a transfer on a path of this rate, if this machine can do as many bytes a second.

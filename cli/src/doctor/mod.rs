@@ -17,7 +17,6 @@ use crate::{
     outcome::Outcome,
     session::{Session, TICK},
     settings::Settings,
-    summary::Moved,
     telling::Telling,
 };
 
@@ -112,8 +111,8 @@ impl Asking<'_> {
     fn rate(&self, way: Way) -> Result<Option<u64>, Error> {
         let mut job = self.0.client().measure(way, MAX_MEASURED);
         let begun = Instant::now();
-        let (mut first, mut last) = (None, (Duration::ZERO, 0));
-        while last.0 < RATE_TIME {
+        let mut samples = Vec::new();
+        while begun.elapsed() < RATE_TIME {
             match job.wait_timeout(TICK) {
                 Some(Ok(())) => break,
                 Some(Err(Failure::Remote { .. })) => return Ok(None),
@@ -121,15 +120,11 @@ impl Asking<'_> {
                 None if self.0.interrupt.heard() => return Err(Error::Interrupted),
                 None => {}
             }
-            last = (begun.elapsed(), job.progress().done);
-            if last.0 >= WARM_UP {
-                first.get_or_insert(last);
+            if begun.elapsed() >= WARM_UP {
+                samples.push((begun.elapsed(), job.progress().done));
             }
         }
-        let (since, before) = first.unwrap_or_default();
-        let moved =
-            Moved { bytes: last.1.saturating_sub(before), elapsed: last.0.saturating_sub(since) };
-        Ok(Some(moved.rate().unwrap_or(0)))
+        Ok(Some(slope(&samples).saturating_mul(8)))
     }
 
     /// The times of questions and answers, one after the other, the shortest first.
@@ -170,5 +165,32 @@ impl Asking<'_> {
     fn pause(&self, time: Duration) -> Result<(), Error> {
         std::thread::sleep(time);
         if self.0.interrupt.heard() { Err(Error::Interrupted) } else { Ok(()) }
+    }
+}
+
+/// Bytes a second that come nearest to these samples: bytes are told in leaps where some of them had to be sent again.
+fn slope(samples: &[(Duration, u64)]) -> u64 {
+    let points = || samples.iter().map(|(time, bytes)| (time.as_secs_f64(), *bytes as f64));
+    let count = samples.len().max(1) as f64;
+    let mean_time = points().map(|(time, _)| time).sum::<f64>() / count;
+    let mean_bytes = points().map(|(_, bytes)| bytes).sum::<f64>() / count;
+    let both = points().map(|(time, bytes)| (time - mean_time) * (bytes - mean_bytes)).sum::<f64>();
+    let spread = points().map(|(time, _)| (time - mean_time).powi(2)).sum::<f64>();
+    if spread > 0.0 { (both / spread).max(0.0) as u64 } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_found_among_leaps() {
+        let at = |n: u64, bytes| (Duration::from_millis(50 * n), bytes);
+        let even: Vec<_> = (0..50).map(|n| at(n, 1000 + n * 500)).collect();
+        assert!(slope(&even).abs_diff(10_000) <= 1);
+        // Every tenth tells what the nine before it had yet to tell.
+        let leaps: Vec<_> = (0..50).map(|n| at(n, n / 10 * 5000)).collect();
+        assert!(slope(&leaps).abs_diff(10_000) < 500, "{}", slope(&leaps));
+        assert_eq!((slope(&[]), slope(&[at(1, 5)])), (0, 0));
     }
 }

@@ -1,6 +1,6 @@
 //! `--stats`: what happened, and what limited it.
 
-use std::time::Duration;
+use std::{io::Read as _, process::Stdio, thread, time::Duration};
 
 use crate::common::{Here, Ran, Server, Slow, bytes, objects};
 
@@ -39,6 +39,28 @@ fn a_slow_link_is_told_to_be_what_limits_either_way() {
         }
         assert_eq!(ran.stdout, "");
     }
+}
+
+#[test]
+fn a_receiver_that_takes_its_time_is_told_to_be_what_limits() {
+    const PIECE: usize = 1 << 20;
+    let (server, here) = (Server::start(), Here::new());
+    server.write("theirs", bytes(60 * PIECE, 1));
+    let mut child = here
+        .gannet(["get", &server.target(), "theirs", "--to", "-", "--stats"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut stdout, mut piece) = (child.stdout.take().unwrap(), vec![0; PIECE]);
+    while stdout.read_exact(&mut piece).is_ok() {
+        // This is how slow it is.
+        thread::sleep(Duration::from_millis(40));
+    }
+    let told = child.wait_with_output().unwrap();
+    let told = String::from_utf8(told.stderr).unwrap();
+    let last = told.lines().last().unwrap();
+    assert!(last.starts_with("limited by: receiver's disk "), "{told}");
 }
 
 #[test]
