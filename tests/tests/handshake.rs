@@ -219,6 +219,12 @@ fn bad_parameters_fail_the_handshake() {
         empty.0[number as usize - 1].1.clear();
         bad.push(empty);
     }
+    // What the path gave: too little said, too much, and packets longer than there are.
+    for path in [&[][..], &[1], &[1, 2], &[1, 2, 3, 4], &[1, 2, 0x80, 1, 0, 0], &[0x40, 1, 2, 3]] {
+        let mut with_path = good();
+        with_path.0.push((8, path.to_vec()));
+        bad.push(with_path);
+    }
     let mut reversed = good();
     reversed.0.reverse();
     bad.push(reversed);

@@ -121,9 +121,8 @@ impl Resume {
                 let saved = *saved;
                 self.reconnoitre(acked, &saved, current);
             }
-            Phase::Unvalidated { pipe, first, .. } if acked.largest < *first => {
-                *pipe = pipe.saturating_add(acked.bytes);
-            }
+            // What went out before the jump is counted already.
+            Phase::Unvalidated { first, .. } if acked.largest < *first => {}
             Phase::Unvalidated { window, rate, pipe, .. } => {
                 let pipe = pipe.saturating_add(acked.bytes);
                 self.phase = Phase::Validating {
@@ -234,3 +233,6 @@ impl Resume {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

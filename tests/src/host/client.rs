@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use gannet_protocol::{
     CloseCode, CloseReason, ConnectionHandle, Destination, Entry, ExchangeId, Expected, FileTime,
-    Get, Identity, Instant, Misuse, Name, Opened, Put, Request, Stat, Status, Stored,
+    Get, Identity, Instant, Misuse, Name, Opened, PathMemory, Put, Request, Stat, Status, Stored,
     crypto::PublicKey,
 };
 
@@ -107,6 +107,23 @@ impl Host {
         let connection = self.endpoint.connect_to(now, server, Expected::just(key));
         self.connection = Some(connection);
         connection
+    }
+
+    /// The same, over a path that is known from before.
+    pub fn connect_again(
+        &mut self,
+        now: Instant,
+        server: SocketAddr,
+        memory: PathMemory,
+    ) -> ConnectionHandle {
+        let connection = self.endpoint.connect_again(now, server, Expected::default(), memory);
+        self.connection = Some(connection);
+        connection
+    }
+
+    /// What the path of its connection gave so far.
+    pub fn path_memory(&mut self) -> Option<PathMemory> {
+        self.endpoint.session(self.connection?)?.path_memory()
     }
 
     /// Its connection, as a client.

@@ -42,6 +42,7 @@ impl Host {
                 }
             }
             Event::Finished(exchange) => {
+                self.finished += 1;
                 self.keep_stats(exchange);
                 self.end(exchange, Outcome::Done);
             }

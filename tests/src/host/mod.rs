@@ -68,6 +68,8 @@ pub struct Host {
     pub exit_asked: bool,
     /// Figures of its connections when an exchange of theirs ended last.
     pub stats: BTreeMap<ConnectionHandle, Stats>,
+    /// Exchanges that ended well.
+    pub finished: u64,
     /// How many datagrams its polls write at once.
     pub batch: usize,
     /// Groups that it asked for again.
@@ -110,6 +112,7 @@ impl Host {
             connected: Vec::new(),
             exit_asked: false,
             stats: BTreeMap::new(),
+            finished: 0,
             batch: 10,
             asked_again: 0,
             timeouts: 0,

@@ -15,7 +15,7 @@ use std::{
 
 use gannet_driver_mio::netem::Counters;
 use gannet_protocol::{
-    CloseReason, Config, ConnectionHandle, Instant, Security, Stats, crypto::PublicKey,
+    CloseReason, Config, ConnectionHandle, Instant, PathMemory, Security, Stats, crypto::PublicKey,
 };
 
 use crate::host::{Host, Job, JobId, Outcome};
@@ -157,6 +157,16 @@ impl World {
     /// The same, to a server that has to prove its key.
     pub fn add_client_to(&mut self, path: PathId, config: Config, key: PublicKey) -> ClientId {
         self.add_connecting(path, config, |host, now| host.connect_to(now, SERVER, key))
+    }
+
+    /// The same, over a path that is known from before.
+    pub fn add_client_again(
+        &mut self,
+        path: PathId,
+        config: Config,
+        memory: PathMemory,
+    ) -> ClientId {
+        self.add_connecting(path, config, |host, now| host.connect_again(now, SERVER, memory))
     }
 
     fn add_connecting(
