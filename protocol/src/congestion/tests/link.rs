@@ -38,6 +38,16 @@ struct Driven {
     late: u64,
 }
 
+impl Driven {
+    fn take(&mut self, packet: &Flying, late: bool) {
+        self.delivered += MTU;
+        if late {
+            self.late += 1;
+            self.waited += packet.waiting;
+        }
+    }
+}
+
 /// Fills `link` for `time`.
 fn drive(link: &Link, cc: &mut Congestion, time: Duration) -> Driven {
     let mut rtt = Rtt::new(ms(333));
@@ -63,11 +73,7 @@ fn drive(link: &Link, cc: &mut Congestion, time: Duration) -> Driven {
             let first = flying.iter().position(|packet| packet.acked_at.is_some()).unwrap();
             let newest = flying.remove(first).unwrap();
             rtt.update(now.saturating_since(newest.sent_at), Duration::ZERO, now);
-            driven.delivered += MTU;
-            if now > Instant::ZERO + time / 2 {
-                driven.late += 1;
-                driven.waited += newest.waiting;
-            }
+            driven.take(&newest, now > Instant::ZERO + time / 2);
             delivery.on_acked(now, MTU, newest.stamp, newest.sent_at);
             cc.on_acked(&Acked {
                 now,
@@ -80,8 +86,7 @@ fn drive(link: &Link, cc: &mut Congestion, time: Duration) -> Driven {
                 rate: delivery.sample(rtt.min()),
             });
             if newest.marked {
-                let in_flight = flying.len() as u64 * MTU;
-                let largest_sent_at = newest.sent_at;
+                let (largest_sent_at, in_flight) = (newest.sent_at, flying.len() as u64 * MTU);
                 cc.on_ecn(&Marked { now, packets: 1, largest_sent_at, in_flight });
             }
             while flying.front().is_some_and(|packet| packet.number + 3 <= newest.number) {
