@@ -21,7 +21,7 @@ use gannet_driver_mio::{
     trust::{HostPort, Paths, SecretKey},
     units::{format_duration, format_rate, format_size},
 };
-use gannet_protocol::{CongestionKind, Destination, Expected, Name, Stats};
+use gannet_protocol::{Destination, Expected, Name, Stats};
 
 use crate::{
     console::{Console, print},
@@ -61,8 +61,7 @@ fn show(console: Console) -> Result<(), Error> {
     let stage = Stage::build(directory.path())?;
     print(format_args!(
         "Between a server and a client: a link of {}, {} there and back, {}% of packets lost.\n\
-         Sending at the link's rate, as --congestion bbr finds it: what takes every loss for\n\
-         congestion would need minutes.\n\n",
+         What takes every loss for congestion would need minutes.\n\n",
         format_rate(RATE),
         format_duration(2 * DELAY),
         LOSS * 100.0,
@@ -124,8 +123,7 @@ impl Stage {
         let address = self.relay.address();
         let expected = Expected::just(self.key.public());
         let security = ClientSecurity::Sealed { key: Arc::clone(&self.key), expected };
-        let mut options = ClientOptions::new(security);
-        options.congestion = CongestionKind::Bbr;
+        let options = ClientOptions::new(security);
         let server = HostPort::new(&address.ip().to_string(), address.port())
             .map_err(|error| Error::Conflict(Conflict::Server(error)))?;
         let client = Client::connect_to_any(&[address], &options)

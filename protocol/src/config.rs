@@ -59,10 +59,10 @@ pub enum Security {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum CongestionKind {
     /// CUBIC (RFC 9438).
-    #[default]
     Cubic,
     /// BBR, version 3 (draft-ietf-ccwg-bbr), which models the path and bears what it loses anyway. Where others fill the queue, as
     /// TCP with CUBIC does, it shares it with them by their law.
+    #[default]
     Bbr,
     /// A fixed rate in bits per second, whatever is lost.
     Fixed(u64),

@@ -85,6 +85,8 @@ pub(crate) struct Recovery {
     last_progress: Instant,
     loss_time: Option<Instant>,
     packet_threshold: u64,
+    /// The longest time in which a packet was acknowledged that counted as lost.
+    latest: Duration,
     pto_count: u32,
 }
 
@@ -114,6 +116,7 @@ impl Recovery {
             last_progress: now,
             loss_time: None,
             packet_threshold: PACKET_THRESHOLD,
+            latest: Duration::ZERO,
             pto_count: 0,
         }
     }
@@ -256,7 +259,7 @@ impl Recovery {
             if *range.end() < self.base {
                 break;
             }
-            eliciting |= self.ack_range(&range, &mut outcome, &mut fate);
+            eliciting |= self.ack_range(now, &range, &mut outcome, &mut fate);
         }
         if let Some((number, sent_at)) = outcome.newest
             && number == ack.largest
@@ -286,6 +289,7 @@ impl Recovery {
     /// Marks the packets of one range; tells whether a new one among them is eliciting.
     fn ack_range(
         &mut self,
+        now: Instant,
         range: &RangeInclusive<u64>,
         outcome: &mut AckOutcome,
         fate: &mut impl FnMut(u64, &SentPacket, Fate),
@@ -304,6 +308,7 @@ impl Recovery {
                     let distance = ack_distance(self.largest_acked, number, &self.skips);
                     self.packet_threshold =
                         self.packet_threshold.max(distance).min(MAX_PACKET_THRESHOLD);
+                    self.latest = self.latest.max(now.saturating_since(packet.sent_at));
                     fate(number, packet, Fate::AckedLate);
                     continue;
                 }
@@ -338,7 +343,7 @@ impl Recovery {
         self.loss_time = None;
         let mut outcome = LossOutcome::default();
         let Some(largest) = self.largest_acked else { return outcome };
-        let patience = rtt.loss_delay();
+        let patience = rtt.loss_delay_after(self.latest);
         let start = self.unsaid_below.max(self.scan_from).saturating_sub(self.base);
         let mut row: Option<Instant> = None;
         let mut waiting = self.unsaid_below > self.scan_from;

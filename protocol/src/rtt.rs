@@ -119,6 +119,12 @@ impl Rtt {
         let rtt = self.smoothed.max(self.latest);
         (rtt + rtt / 8).max(GRANULARITY)
     }
+
+    /// The same on a path that proved to be `late` at times: a bit longer than that, up to 3/2 of a round trip.
+    pub(crate) fn loss_delay_after(&self, late: Duration) -> Duration {
+        let rtt = self.smoothed.max(self.latest);
+        self.loss_delay().max((late + late / 8).min(rtt + rtt / 2))
+    }
 }
 
 #[cfg(test)]

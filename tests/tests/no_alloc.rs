@@ -69,10 +69,12 @@ fn link() -> LinkConfig {
 
 #[test]
 fn no_allocation_per_packet() {
-    for request in requests() {
-        let (allocations, packets) = allocations(&link(), CongestionKind::Cubic, request);
-        assert!(packets > 30_000);
-        assert_eq!(allocations, 0, "for {packets} packets");
+    for kind in [CongestionKind::Bbr, CongestionKind::Cubic] {
+        for request in requests() {
+            let (allocations, packets) = allocations(&link(), kind, request);
+            assert!(packets > 30_000);
+            assert_eq!(allocations, 0, "for {packets} packets");
+        }
     }
 }
 

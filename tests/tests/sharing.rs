@@ -1,11 +1,11 @@
-//! A path that others use as well, and queues that are shorter than the path: what a model of the path (BBR) takes of both.
+//! A path that others use as well, and queues that are shorter than the path: what we take of both.
 //!
 //! The shares are those of a minute. A queue holds so many of the path's round trips.
 
 use std::{thread, time::Duration};
 
 use gannet_driver_mio::netem::Queue;
-use gannet_protocol::{Config, CongestionKind};
+use gannet_protocol::Config;
 use gannet_tests::{
     content::Content,
     directory::name,
@@ -34,9 +34,7 @@ fn world(seed: u64, rtt: u64, queue: f64) -> (World, PathId) {
 
 /// A client that stores a file that does not end.
 fn put(world: &mut World, path: PathId, file: &str) -> ClientId {
-    let mut config = Config::default();
-    config.congestion = CongestionKind::Bbr;
-    let client = world.add_client_on(path, config);
+    let client = world.add_client_on(path, Config::default());
     world.start(client, Job::put(&name(file), Content::pattern(1, ENDLESS)));
     client
 }

@@ -209,24 +209,26 @@ fn exit_is_heard() {
 #[test]
 fn a_source_that_changes_is_told_and_nothing_is_stored() {
     let len = 3 * MIB + 5;
-    faulty(len, &[0, 1, MIB, len / 2, len - 1], Status::Changed, |at| SourceFault::Changes { at });
+    // Which side notices first is a matter of time.
+    let either = [Status::Changed, Status::Corrupt];
+    faulty(len, &[0, 1, MIB, len / 2, len - 1], &either, |at| SourceFault::Changes { at });
 }
 
 #[test]
 fn a_source_that_fails_is_told_and_nothing_is_stored() {
     let (len, status) = (3 * MIB + 5, Status::Io);
-    faulty(len, &[0, 1, MIB, len / 2, len - 1], status, |at| SourceFault::Fails { at, status });
+    faulty(len, &[0, 1, MIB, len / 2, len - 1], &[status], |at| SourceFault::Fails { at, status });
 }
 
 /// Row 52: bytes that are not those that were hashed.
 #[test]
 fn content_that_does_not_verify_is_told_and_nothing_is_stored() {
     let len = 3 * MIB + 5;
-    faulty(len, &[0, MIB - 1, MIB, len - 1], Status::Corrupt, |at| SourceFault::Lies { at });
+    faulty(len, &[0, MIB - 1, MIB, len - 1], &[Status::Corrupt], |at| SourceFault::Lies { at });
 }
 
 #[track_caller]
-fn faulty(len: u64, places: &[u64], status: Status, fault: impl Fn(u64) -> SourceFault) {
+fn faulty(len: u64, places: &[u64], statuses: &[Status], fault: impl Fn(u64) -> SourceFault) {
     let (mut world, client) = world();
     let content = Content::pattern(3, len);
     world.server_mut().files.insert(&name("bad"), content.clone());
@@ -235,10 +237,11 @@ fn faulty(len: u64, places: &[u64], status: Status, fault: impl Fn(u64) -> Sourc
         world.server_mut().faults.insert(name("bad"), fault(*at));
         let good = world.start(client, Job::Get(name("good")));
         let got = outcome(&mut world, client, Job::Get(name("bad")));
-        assert_eq!(got, failed(status), "at {at}");
+        assert!(statuses.iter().any(|status| got == failed(*status)), "at {at}: {got:?}");
         assert!(matches!(world.outcome(client, good), Some(Outcome::Got(got)) if got.is(&content)));
         let put = Job::faulty_put(&name("put"), content.clone(), fault(*at));
-        assert_eq!(outcome(&mut world, client, put), failed(status), "at {at}");
+        let put = outcome(&mut world, client, put);
+        assert!(statuses.iter().any(|status| put == failed(*status)), "at {at}: {put:?}");
         assert_eq!(world.server().files.get(&name("put")).err(), Some(Status::NotFound));
     }
     world.run_for(SECOND);

@@ -6,7 +6,6 @@
 use std::{thread, time::Duration};
 
 use gannet_driver_mio::netem::Queue;
-use gannet_protocol::{Config, CongestionKind};
 use gannet_tests::{
     scenario::{Moved, Scenario, Way},
     world::Path,
@@ -68,11 +67,9 @@ impl Link {
     }
 }
 
-/// A get with the model of the path (BBR) at both ends.
+/// A get.
 fn scenario(seed: u64, path: Path, len: u64) -> Scenario {
-    let mut config = Config::default();
-    config.congestion = CongestionKind::Bbr;
-    Scenario::with_config(seed, path, Way::Get, len, &config)
+    Scenario::new(seed, path, Way::Get, len)
 }
 
 fn links() -> Vec<Link> {

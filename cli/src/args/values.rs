@@ -12,11 +12,11 @@ use gannet_protocol::{CongestionKind, MIN_RATE};
 /// A choice of congestion control.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(crate) enum Congestion {
-    /// What most of TCP does: every loss slows it down
-    #[default]
-    Cubic,
     /// A model of the path: fast where packets get lost anyway
+    #[default]
     Bbr,
+    /// What most of TCP does: every loss slows it down
+    Cubic,
 }
 
 impl From<Congestion> for CongestionKind {

@@ -101,6 +101,19 @@ fn a_late_acknowledgement_widens_the_threshold() {
 }
 
 #[test]
+fn a_late_acknowledgement_is_waited_for_as_long_the_next_time() {
+    let mut recovery = sent(2, 0);
+    ack(&mut recovery, at(100), [1], 1000).unwrap();
+    assert_eq!(losses(&mut recovery, at(113)).1, [0]);
+    let (_, fates) = ack(&mut recovery, at(120), [0], 1000).unwrap();
+    assert_eq!(fates, [(0, Fate::AckedLate)]);
+    (0..2).for_each(|_| recovery.on_sent(packet(at(1000), true)));
+    ack(&mut recovery, at(1100), [3], 1000).unwrap();
+    assert_eq!(losses(&mut recovery, at(1134)).1, []);
+    assert_eq!(losses(&mut recovery, at(1135)).1, [2]);
+}
+
+#[test]
 fn an_acknowledgement_of_what_was_never_sent_is_told() {
     let mut recovery = sent(3, 0);
     assert!(matches!(ack(&mut recovery, at(1), [3], 1000), Err(AckUnsent)));

@@ -27,6 +27,9 @@ const PROBED: Gain = Gain { of: 5, whole: 4 };
 /// Growth of the rate that is worth to go on probing.
 const WORTH: Gain = Gain { of: 17, whole: 16 };
 
+/// Rounds of sending no more than arrives, to see whether the path loses packets even so.
+pub(super) const TRIAL_ROUNDS: u32 = 2;
+
 /// Rounds after a probe in which the queue is its own.
 pub(super) const DRAINED: u32 = 3;
 
@@ -113,14 +116,17 @@ impl Bbr {
             self.probed = None;
         }
         let is_own = match self.phase {
-            Phase::Up | Phase::ProbeRtt { .. } => false,
+            // What is lost while more is sent than arrives may be lost for that.
+            Phase::Cruise => {
+                self.rounds <= TRIAL_ROUNDS && !self.congested && self.probed.is_none()
+            }
             // A short queue that others fill is full at one moment and empty at the next.
-            Phase::Contest if self.queue.is_shallow() => false,
-            _ => !self.congested && self.probed.is_none(),
+            Phase::Contest => was_empty && !self.queue.is_shallow() && !self.congested,
+            _ => false,
         };
         match self.phase {
             Phase::Startup => self.losses.end_search(was_empty, !self.pipe.has_stalled()),
-            _ => self.losses.end_round(was_empty && is_own && !self.lost_full),
+            _ => self.losses.end_round(is_own && !self.lost_full),
         }
         self.lost_full = false;
         self.delivered = Delivered::default();
@@ -222,6 +228,9 @@ impl Bbr {
     pub(super) fn end_contest(&mut self, now: Instant, dice: u64) {
         self.contest = None;
         self.go_down(now, dice);
-        self.rounds_before = self.rounds_before.saturating_mul(PATIENCE);
+        // Who has been left little is to find out what there is.
+        if self.rate() >= STARVED.scale(self.best) {
+            self.rounds_before = self.rounds_before.saturating_mul(PATIENCE);
+        }
     }
 }

@@ -26,6 +26,9 @@ const EVENTS: u64 = 3;
 /// Least packets that are lost where the rate is found by sending twice as much: fewer are chance.
 const FLOOD: u64 = 32;
 
+/// Least times that something is lost there: what overruns a queue loses every other packet, a burst all in a row.
+const FLOOD_EVENTS: u64 = 6;
+
 /// Longest burst of losses that is believed, in packets.
 const MAX_BURST: u64 = 64;
 
@@ -79,10 +82,10 @@ impl Losses {
         self.now = Count::default();
     }
 
-    /// A round is over; `empty`: its queue was. What it lost is the path's own then.
-    pub(super) fn end_round(&mut self, empty: bool) {
+    /// A round is over; what it lost is the path's own if it is `own`.
+    pub(super) fn end_round(&mut self, own: bool) {
         let round = core::mem::take(&mut self.now);
-        if empty {
+        if own {
             self.learn(round);
         }
     }
@@ -143,9 +146,11 @@ impl Losses {
 
     /// Whether so much is lost as when sending far more than the path carries: a quarter, or `most`, as at twice its rate.
     pub(super) fn are_a_flood(&self, most: bool) -> bool {
-        let Count { sent, lost, .. } = self.now;
+        let Count { sent, lost, events } = self.now;
         let (of, whole) = if most { (2, 5) } else { (1, 4) };
-        lost >= FLOOD && lost.saturating_mul(whole) > sent.saturating_mul(of)
+        lost >= FLOOD
+            && events >= FLOOD_EVENTS
+            && lost.saturating_mul(whole) > sent.saturating_mul(of)
     }
 
     /// Whether more is lost than a share of `expected` millionths, four times its deviation, and so many `bursts`.

@@ -198,7 +198,7 @@ impl Controller for Bbr {
             contest.on_ecn(marked);
         }
         if marked.largest_sent_at >= self.since {
-            self.on_congestion(marked.now, marked.in_flight);
+            self.on_marks(marked.now, marked.in_flight);
         }
     }
 

@@ -1,12 +1,18 @@
 //! How much is sent, and how fast.
 
-use super::{Bbr, Gain, INITIAL_WINDOW_PACKETS, MAXIMUM_WINDOW, Phase, Rtt, pacer, rate_of};
+use super::{
+    Bbr, Gain, INITIAL_WINDOW_PACKETS, MAXIMUM_WINDOW, Phase, Rtt, cycle::TRIAL_ROUNDS, pacer,
+    rate_of,
+};
 
 /// What is sent of the rate that is found, so that queues empty (`BBR.PacingMarginPercent`).
 const MARGIN: Gain = Gain { of: 99, whole: 100 };
 
 /// Rate of sending while nothing is tried though a queue stands.
 const DRAINING: Gain = Gain { of: 95, whole: 100 };
+
+/// The same, at most, of what arrives.
+const EMPTYING: Gain = Gain { of: 98, whole: 100 };
 
 /// Rates of sending while a probe goes on to pay and the queue stays empty: the path has become much faster.
 const PAID_ONCE: Gain = Gain { of: 150, whole: 100 };
@@ -39,18 +45,15 @@ impl Bbr {
             self.pacing = contest.pacing_rate(rtt);
             return;
         }
-        // A queue is to empty even if it was a mistake what the path loses of its own.
-        let is_draining = match self.phase {
-            Phase::Drain | Phase::Down => true,
-            Phase::Cruise => self.queue.stood(),
-            _ => false,
-        };
-        let rate = match is_draining {
-            true => self.rate(),
-            false => self.losses.sending_for(self.rate()),
+        // A queue is to empty even if it was a mistake what the path loses of its own, and that is to be found out.
+        let (bare, whole) = (self.rate(), self.losses.sending_for(self.rate()));
+        let rate = match self.phase {
+            Phase::Drain | Phase::Down => bare,
+            Phase::Cruise if self.queue.stood() => DRAINING.scale(whole).min(EMPTYING.scale(bare)),
+            Phase::Cruise if self.rounds < TRIAL_ROUNDS => bare,
+            _ => whole,
         };
         let gain = match self.phase {
-            Phase::Cruise if self.queue.stood() => DRAINING,
             Phase::Up if self.paid == 1 => PAID_ONCE,
             Phase::Up if self.paid > 1 => PAID_TWICE,
             phase => phase.pacing(),

@@ -10,21 +10,44 @@ const QUEUED: u32 = 16;
 /// A difference of round-trip times that is no more than timers and bunches make.
 const NOISE: Duration = Duration::from_millis(1);
 
+/// Part of the least round-trip time up to which what is always there beyond it is jitter, and no queue.
+const JITTER: u32 = 6;
+
+/// A queue that holds less time than this is short on any path: timers and bunches are as long.
+const SHORT: Duration = Duration::from_millis(8);
+
 /// Time after which the longest round-trip time is forgotten, once or twice over.
 const PEAK_TIME: Duration = Duration::from_secs(10);
 
 /// What round-trip times say of the queue. They are compared with the least of minutes: a flow that has never seen the queue
 /// empty must not take a full one for an empty one.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Queue {
     least: Duration,
     latest: Duration,
-    /// The longest of this and the last while, and when this one began.
+    /// The longest mean of a round, of this and the last while, and when this one began: single samples may be late for
+    /// other reasons.
     peaks: [Duration; 2],
+    /// The shortest such mean.
+    troughs: [Duration; 2],
     since: Instant,
     /// Of this round: the sum of the samples, and their number.
     round: (Duration, u32),
     stood: bool,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self {
+            least: Duration::ZERO,
+            latest: Duration::ZERO,
+            peaks: [Duration::ZERO; 2],
+            troughs: [Duration::MAX; 2],
+            since: Instant::ZERO,
+            round: (Duration::ZERO, 0),
+            stood: false,
+        }
+    }
 }
 
 impl Queue {
@@ -33,10 +56,10 @@ impl Queue {
         if now.saturating_since(self.since) > PEAK_TIME {
             let [peak, _] = self.peaks;
             self.peaks = [Duration::ZERO, peak];
+            let [trough, _] = self.troughs;
+            self.troughs = [Duration::MAX, trough];
             self.since = now;
         }
-        let [peak, _] = &mut self.peaks;
-        *peak = sample.max(*peak);
         self.least = least;
         self.latest = sample;
         let (sum, count) = self.round;
@@ -46,9 +69,16 @@ impl Queue {
     /// A round is over; whether the queue was empty all through it.
     pub(super) fn end_round(&mut self) -> bool {
         let (sum, count) = core::mem::take(&mut self.round);
-        let was_empty = sum.checked_div(count).is_some_and(|mean| !self.shows(mean));
-        self.stood = !was_empty;
-        was_empty
+        let Some(mean) = sum.checked_div(count) else {
+            self.stood = true;
+            return false;
+        };
+        let [peak, _] = &mut self.peaks;
+        *peak = mean.max(*peak);
+        let [trough, _] = &mut self.troughs;
+        *trough = mean.min(*trough);
+        self.stood = self.shows(mean);
+        !self.stood
     }
 
     /// Whether there was a queue in the last round.
@@ -58,7 +88,11 @@ impl Queue {
 
     /// Whether such a round-trip time shows a queue.
     pub(super) fn shows(&self, sample: Duration) -> bool {
-        sample > self.least.saturating_add((self.least / QUEUED).max(NOISE))
+        let [trough, before] = self.troughs;
+        let jitter = trough.min(before).saturating_sub(self.least).min(self.least);
+        let jitter = (jitter + jitter / 4).min(self.least / JITTER);
+        let noise = (self.least / QUEUED).max(NOISE).max(jitter);
+        sample > self.least.saturating_add(noise)
     }
 
     /// Whether there is a queue now.
@@ -78,7 +112,7 @@ impl Queue {
 
     /// Whether it is much shorter than the path.
     pub(super) fn is_shallow(&self) -> bool {
-        self.length() < self.least / 2
+        self.length() < (self.least / 2).max(SHORT)
     }
 
     /// The most time that was spent in it lately.
@@ -105,6 +139,7 @@ mod tests {
         sample(&mut queue, 2, 1);
         assert!(!queue.stands() && !queue.is_visible() && queue.end_round());
         sample(&mut queue, 30, 2);
+        assert!(!queue.end_round());
         assert!(queue.stands() && queue.is_full() && queue.is_visible() && !queue.is_shallow());
         sample(&mut queue, 10, 3);
         assert!(queue.stands() && !queue.is_full());
@@ -117,9 +152,26 @@ mod tests {
     fn what_it_was_long_ago_is_forgotten() {
         let mut queue = Queue::default();
         sample(&mut queue, 80, 1);
+        queue.end_round();
         sample(&mut queue, 10, 10_002);
+        queue.end_round();
         assert!(!queue.is_full());
         sample(&mut queue, 10, 20_003);
         assert!(queue.is_full() && queue.is_shallow());
+    }
+
+    #[test]
+    fn what_is_always_there_is_jitter_unless_it_is_much() {
+        let shows_after = |late: u64, then: u64| {
+            let mut queue = Queue::default();
+            sample(&mut queue, 0, 1);
+            sample(&mut queue, 2 * late, 2);
+            queue.end_round();
+            sample(&mut queue, then, 3);
+            queue.stands()
+        };
+        assert!(!shows_after(5, 6));
+        assert!(shows_after(5, 7));
+        assert!(shows_after(20, 9));
     }
 }

@@ -35,6 +35,35 @@ impl Bbr {
         is_likely && self.losses.are_excessive()
     }
 
+    /// Routers marked packets with `in_flight` bytes on the path. Chance marks none: whatever is tried ends with that, and
+    /// what goes on while nothing is tried yields (RFC 9002, section 7.1).
+    pub(super) fn on_marks(&mut self, now: Instant, in_flight: u64) {
+        match self.phase {
+            Phase::Startup => self.end_startup(),
+            Phase::Refill | Phase::Up if !self.stood => {
+                self.go_down(now, in_flight);
+                self.on_vain_probe(in_flight);
+            }
+            Phase::Down | Phase::Cruise if !self.stood && self.probed.is_some() => {
+                self.probed = None;
+                self.on_vain_probe(in_flight);
+            }
+            Phase::Down | Phase::Cruise if self.congested => {}
+            Phase::Refill | Phase::Up | Phase::Down | Phase::Cruise => {
+                self.begin_contest(now, in_flight);
+            }
+            Phase::Contest | Phase::Drain | Phase::ProbeRtt { .. } => {}
+        }
+        self.congested = true;
+    }
+
+    /// The rate is found, and what was delivered last is what the path bears.
+    fn end_startup(&mut self) {
+        self.pipe.fill();
+        let held = self.held(self.rate()).unwrap_or_default();
+        self.bound.met_limit(self.delivered.in_flight.max(held), held);
+    }
+
     /// Whether others fill a queue with us that is so short that it is full at one moment and empty at the next.
     fn is_sharing_little(&self) -> bool {
         self.phase == Phase::Contest && self.queue.is_shallow() && self.queue.stands()
@@ -48,9 +77,7 @@ impl Bbr {
                 let is_flooded = self.losses.are_a_flood(!self.queue.stands());
                 let has_stalled = self.pipe.has_stalled() && self.queue.stands();
                 if is_flooded || has_stalled {
-                    self.pipe.fill();
-                    let held = self.held(self.rate()).unwrap_or_default();
-                    self.bound.met_limit(self.delivered.in_flight.max(held), held);
+                    self.end_startup();
                 }
             }
             // As long as the path delivers more and more, it is not the limit.

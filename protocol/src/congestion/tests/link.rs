@@ -12,6 +12,8 @@ struct Link {
     queue: u64,
     /// One of so many packets is lost by chance.
     loses_one_of: Option<u64>,
+    /// What finds more than that in the queue is marked.
+    marks_above: Option<u64>,
 }
 
 /// A packet on its way.
@@ -21,17 +23,40 @@ struct Flying {
     stamp: Stamp,
     /// When it is acknowledged, unless it is lost.
     acked_at: Option<Instant>,
+    /// Bytes that waited before it, and whether it was marked for that.
+    waiting: u64,
+    marked: bool,
 }
 
-/// Fills `link` for `time`; bytes delivered and bytes lost.
-fn drive(link: &Link, cc: &mut Congestion, time: Duration) -> (u64, u64) {
+/// What became of what was sent, in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Driven {
+    delivered: u64,
+    lost: u64,
+    /// The sum of what waited before each packet that was delivered in the second half.
+    waited: u64,
+    late: u64,
+}
+
+impl Driven {
+    fn take(&mut self, packet: &Flying, late: bool) {
+        self.delivered += MTU;
+        if late {
+            self.late += 1;
+            self.waited += packet.waiting;
+        }
+    }
+}
+
+/// Fills `link` for `time`.
+fn drive(link: &Link, cc: &mut Congestion, time: Duration) -> Driven {
     let mut rtt = Rtt::new(ms(333));
     let mut delivery = DeliveryRate::new();
     let slot = MTU * 1_000_000_000 / link.bytes_per_second;
     let end = Instant::ZERO + time;
     let mut flying: VecDeque<Flying> = VecDeque::new();
     let (mut number, mut next_send, mut free_at) = (0, Instant::ZERO, Instant::ZERO);
-    let (mut delivered, mut lost, mut dice) = (0, 0, 1u64);
+    let (mut driven, mut dice) = (Driven::default(), 1u64);
     let mut now = Instant::ZERO;
     loop {
         let in_flight = flying.len() as u64 * MTU;
@@ -42,13 +67,13 @@ fn drive(link: &Link, cc: &mut Congestion, time: Duration) -> (u64, u64) {
             _ => next_send.max(now),
         };
         if now >= end {
-            return (delivered, lost);
+            return driven;
         }
         if next_ack == Some(now) {
             let first = flying.iter().position(|packet| packet.acked_at.is_some()).unwrap();
             let newest = flying.remove(first).unwrap();
             rtt.update(now.saturating_since(newest.sent_at), Duration::ZERO, now);
-            delivered += MTU;
+            driven.take(&newest, now > Instant::ZERO + time / 2);
             delivery.on_acked(now, MTU, newest.stamp, newest.sent_at);
             cc.on_acked(&Acked {
                 now,
@@ -60,9 +85,13 @@ fn drive(link: &Link, cc: &mut Congestion, time: Duration) -> (u64, u64) {
                 rtt: &rtt,
                 rate: delivery.sample(rtt.min()),
             });
+            if newest.marked {
+                let (largest_sent_at, in_flight) = (newest.sent_at, flying.len() as u64 * MTU);
+                cc.on_ecn(&Marked { now, packets: 1, largest_sent_at, in_flight });
+            }
             while flying.front().is_some_and(|packet| packet.number + 3 <= newest.number) {
                 let old = flying.pop_front().unwrap();
-                lost += MTU;
+                driven.lost += MTU;
                 cc.on_lost(&Lost {
                     now,
                     bytes: MTU,
@@ -85,7 +114,8 @@ fn drive(link: &Link, cc: &mut Congestion, time: Duration) -> (u64, u64) {
             acked_at = None;
         }
         let stamp = delivery.on_sent(now, in_flight);
-        flying.push_back(Flying { number, sent_at: now, stamp, acked_at });
+        let marked = link.marks_above.is_some_and(|above| waiting > above);
+        flying.push_back(Flying { number, sent_at: now, stamp, acked_at, waiting, marked });
         cc.on_sent(&Sent { now, number, bytes: MTU, in_flight: in_flight + MTU });
         number += 1;
         next_send = now + Duration::from_nanos(MTU * 1_000_000_000 / cc.pacing_rate(&rtt));
@@ -95,14 +125,14 @@ fn drive(link: &Link, cc: &mut Congestion, time: Duration) -> (u64, u64) {
 /// Share of the link that was used, and of the packets that were lost, in percent.
 fn shares(link: &Link, cc: &mut Congestion) -> (u64, u64) {
     let seconds = 30;
-    let (delivered, lost) = drive(link, cc, Duration::from_secs(seconds));
+    let Driven { delivered, lost, .. } = drive(link, cc, Duration::from_secs(seconds));
     (delivered * 100 / (link.bytes_per_second * seconds), lost * 100 / (delivered + lost))
 }
 
 fn link(mbit: u64, delay: u64, queue_ms: u64, loses_one_of: Option<u64>) -> Link {
     let bytes_per_second = mbit * 125_000;
     let queue = (bytes_per_second * queue_ms / 1000).max(5 * MTU);
-    Link { bytes_per_second, delay: ms(delay), queue, loses_one_of }
+    Link { bytes_per_second, delay: ms(delay), queue, loses_one_of, marks_above: None }
 }
 
 /// Rate in Mbit/s, delay and queue in milliseconds.
@@ -141,4 +171,32 @@ fn bbr_bears_loss_by_chance() {
             );
         }
     }
+}
+
+/// A router that marks what waits longer than a quarter of a round trip has its way: nothing is lost, little waits, and the rate is
+/// used all the same (RFC 9002, section 7.1).
+fn check_marks(make: impl Fn() -> Congestion) {
+    for (mbit, delay) in [(100, 50), (100, 10), (20, 40)] {
+        let deep = link(mbit, delay, 4 * delay, None);
+        let above = deep.bytes_per_second * delay / 4000;
+        let marking = Link { marks_above: Some(above), ..deep };
+        let time = Duration::from_secs(30);
+        let Driven { delivered, lost, waited, late } = drive(&marking, &mut make(), time);
+        let share = delivered * 100 / (marking.bytes_per_second * 30);
+        let mean = waited / late;
+        assert!(
+            share >= 80 && lost == 0 && mean <= above,
+            "{share} %, {lost} lost, {mean} of {above} waited: {mbit}, {delay}"
+        );
+    }
+}
+
+#[test]
+fn cubic_obeys_marks() {
+    check_marks(|| Congestion::Cubic(Box::new(Cubic::new(MTU))));
+}
+
+#[test]
+fn bbr_obeys_marks() {
+    check_marks(|| Congestion::Bbr(Box::new(Bbr::new(MTU))));
 }
