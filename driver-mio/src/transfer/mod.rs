@@ -64,7 +64,7 @@ impl Default for Limits {
         const MIB: u64 = 1 << 20;
         Self {
             sending: 20 * MIB,
-            streams: 4 * MIB,
+            streams: 32 * MIB,
             receiving: 16 * MIB,
             overdraft: 4 * MIB,
             loose: 4 * MIB,

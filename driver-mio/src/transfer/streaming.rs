@@ -17,8 +17,9 @@ const SPAN: u64 = 64 * 1024;
 /// What every stream may hold once it was let in: a chunk to send may lie in two spans, so with less one could get stuck.
 const RESERVED: u64 = 2 * SPAN;
 
-/// Most that a stream holds of what was sent and may have to be sent again: a window's worth.
-const MAX_HELD: u64 = 1 << 20;
+/// Most that a stream holds of what was sent and may have to be sent again: several windows of a long path, for all that comes after
+/// a lost packet waits for that to arrive, some round trips if it is lost again.
+const MAX_HELD: u64 = 16 << 20;
 
 /// All streams that are sent.
 ///

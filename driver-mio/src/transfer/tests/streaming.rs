@@ -111,6 +111,24 @@ fn silent_peers_hold_a_bounded_part_and_others_wait_their_turn() {
     rig.finish([]);
 }
 
+/// What is sent behind a lost packet is not stopped by that for as long as a long path is: 100 Mbit/s, and a second.
+#[test]
+fn a_stream_alone_goes_on_while_its_first_byte_is_not_acknowledged() {
+    let mut rig = Rig::new(&Limits::default(), 1);
+    let content = content(13_000_000, 1);
+    rig.stream(body(1), &content, 100_000);
+    let (mut at, mut buf) = (0, vec![0; 60_000]);
+    while at < content.len() {
+        match rig.ask_stream(body(1), at as u64, &mut buf) {
+            Some(len) => at += len,
+            None => assert!(rig.run_one(), "it stands still at {at}"),
+        }
+        rig.drain();
+    }
+    rig.transfers.release(body(1), at as u64);
+    rig.finish([body(1)]);
+}
+
 #[test]
 fn a_stream_that_fails_ends_the_body() {
     struct Broken(usize);
