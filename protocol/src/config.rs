@@ -26,8 +26,8 @@ pub struct Config {
     pub epoch: Duration,
     /// Which congestion control new connections use.
     pub congestion: CongestionKind,
-    /// Whether new connections yield to everything else on their path (LEDBAT++, draft-irtf-iccrg-ledbat-plus-plus), whatever
-    /// `congestion` says: both sides, for the peer is told. Default: no.
+    /// Whether both sides of new connections use [`CongestionKind::Ledbat`], whatever `congestion` says: the peer is told. Default:
+    /// no.
     pub background: bool,
     /// Most bits a second that a new connection takes either way, for the peer is told; [`MIN_RATE`] at least. Default: no limit.
     pub max_rate: Option<NonZeroU64>,
@@ -64,6 +64,8 @@ pub enum CongestionKind {
     /// TCP with CUBIC does, it shares it with them by their law.
     #[default]
     Bbr,
+    /// LEDBAT++ (draft-irtf-iccrg-ledbat-plus-plus), which yields to everything else on the path.
+    Ledbat,
     /// A fixed rate in bits per second, whatever is lost.
     Fixed(u64),
 }

@@ -27,7 +27,9 @@ fn a_transfer_in_the_background_arrives() {
     let content = bytes(3_000_000, 2);
     here.write("a", &content);
     here.run(["put", &server.target(), "a", "--background"]).ended_with(0);
-    here.run(["get", &server.target(), "a", "--background", "--fresh"]).ended_with(0);
+    // Here it is the server that yields.
+    let get = ["get", &server.target(), "a", "--background", "--fresh", "--stats"];
+    here.run(get).ended_with(0).told(&["(ledbat)"]);
     assert_eq!(here.read("a"), content);
 }
 

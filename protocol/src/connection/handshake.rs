@@ -12,7 +12,7 @@ use super::{
     keying::{self, NotAnswered, Secured, ServerKeying},
 };
 use crate::{
-    CloseReason, Config, Event, Instant, Security,
+    CloseReason, Config, CongestionKind, Event, Instant, Security,
     congestion::Saved,
     exchange::{Outbox, Role},
     noise::HandshakeError,
@@ -314,7 +314,9 @@ impl Connection {
             (Some(own), Some(theirs)) => Some(own.min(theirs)),
             (own, theirs) => own.or(theirs),
         };
-        config.background |= peer.background;
+        if config.background || peer.background {
+            config.congestion = CongestionKind::Ledbat;
+        }
         self.path.set_manners(config);
     }
 

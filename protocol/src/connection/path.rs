@@ -104,7 +104,7 @@ impl Path {
     /// Sends from here on as `config` has it by now. Nothing was sent yet that the controller would have to know of.
     pub(crate) fn set_manners(&mut self, config: &Config) {
         self.max_rate = max_rate(config);
-        if config.background {
+        if config.congestion == CongestionKind::Ledbat {
             self.congestion = controller(config, &self.rtt);
         }
     }
@@ -225,12 +225,10 @@ impl Path {
 fn controller(config: &Config, rtt: &Rtt) -> Control {
     let mtu = MIN_DATAGRAM as u64;
     let cubic = || Congestion::Cubic(Box::new(Cubic::new(mtu)));
-    if config.background {
-        return Control::new(Congestion::Ledbat(Ledbat::new(mtu)));
-    }
     Control::new(match config.congestion {
         CongestionKind::Cubic => cubic(),
         CongestionKind::Bbr => Congestion::Bbr(Box::new(Bbr::new(mtu))),
+        CongestionKind::Ledbat => Congestion::Ledbat(Ledbat::new(mtu)),
         CongestionKind::Fixed(rate) => NonZeroU64::new(rate)
             .map_or_else(cubic, |rate| Congestion::Fixed(FixedRate::new(rate, mtu, rtt))),
     })

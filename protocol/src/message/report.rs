@@ -51,6 +51,8 @@ pub enum Algorithm {
     Bbr,
     /// A rate that somebody set.
     Fixed,
+    /// LEDBAT++.
+    Ledbat,
     /// One that this version does not know, by its number.
     Other(u8),
 }
@@ -63,6 +65,7 @@ impl Algorithm {
             Self::Cubic => Some("cubic"),
             Self::Bbr => Some("bbr"),
             Self::Fixed => Some("fixed"),
+            Self::Ledbat => Some("ledbat"),
             Self::Other(_) => None,
         }
     }
@@ -72,6 +75,7 @@ impl Algorithm {
             Self::Cubic => 0,
             Self::Bbr => 1,
             Self::Fixed => 2,
+            Self::Ledbat => 3,
             Self::Other(number) => number,
         }
     }
@@ -81,6 +85,7 @@ impl Algorithm {
             0 => Self::Cubic,
             1 => Self::Bbr,
             2 => Self::Fixed,
+            3 => Self::Ledbat,
             other => Self::Other(other),
         }
     }
@@ -92,6 +97,7 @@ impl From<CongestionKind> for Algorithm {
             CongestionKind::Cubic => Self::Cubic,
             CongestionKind::Bbr => Self::Bbr,
             CongestionKind::Fixed(_) => Self::Fixed,
+            CongestionKind::Ledbat => Self::Ledbat,
         }
     }
 }
