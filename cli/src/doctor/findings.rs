@@ -7,7 +7,7 @@ use gannet_driver_mio::{
     trust::HostPort,
     units::{format_duration, format_rate, format_size},
 };
-use gannet_protocol::{Report, crypto::Cipher};
+use gannet_protocol::{Algorithm, Report, crypto::Cipher};
 use serde_json::Value;
 
 use crate::{json::Object, stats::Percent};
@@ -254,11 +254,14 @@ impl Findings {
                     (false, true) => "from the server",
                     _ => "either way",
                 };
-                write!(
-                    f,
-                    "the path loses packets {way}: with '--congestion bbr' on the side that sends, that costs \
-                     little of the rate"
-                )
+                let Network { up: to, down: from, .. } = &self.network;
+                let takes_it = |lossy, sent: &Report| lossy && sent.algorithm == Algorithm::Cubic;
+                let advice = if takes_it(up, to) || takes_it(down, from) {
+                    "without '--congestion cubic' on the side that sends, that would cost little of the rate"
+                } else {
+                    "that costs gannet little of the rate, and TCP with CUBIC nearly all of it"
+                };
+                write!(f, "the path loses packets {way}: {advice}")
             }
             Problem::SmallPackets(bytes) => write!(
                 f,
@@ -325,7 +328,17 @@ mod tests {
         assert!(words(&found).is_empty(), "one of a thousand is nothing");
         found.network.down.packets_lost = 2;
         assert_eq!(words(&found), ["loss"]);
-        assert!(found.to_string().contains("loses packets from the server"), "{found}");
+        assert!(
+            found
+                .to_string()
+                .contains("loses packets from the server: without '--congestion cubic'"),
+            "{found}"
+        );
+        found.network.down.algorithm = Algorithm::Bbr;
+        assert!(
+            found.to_string().contains("loses packets from the server: that costs gannet little"),
+            "{found}"
+        );
         found.network.up.mtu = 1280;
         assert_eq!(words(&found), ["loss", "small-packets"]);
         found.network.round_trips = vec![Duration::from_millis(20), Duration::from_millis(90)];
