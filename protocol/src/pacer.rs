@@ -20,6 +20,10 @@ const WAKE_UP_TIME: Duration = Duration::from_micros(250);
 /// with a wake-up for each 125 us, the machine could do a tenth less. TCP on Linux puts as much together at once (`sk_pacing_shift`).
 const FAST_BURST_TIME: Duration = Duration::from_millis(1);
 
+/// Most that who woke up late catches up with, on a path whose round trips are no shorter than twice that: on a machine that is
+/// busy with other work, a process waits so long for its turn.
+const MAX_LATE: Duration = Duration::from_millis(25);
+
 /// Sending that is worth a wake-up: at high rates packets are collected into batches, at low ones
 /// each packet goes by itself.
 const QUANTUM_TIME: Duration = Duration::from_millis(1);
@@ -36,7 +40,13 @@ pub(crate) fn burst(rate: u64, mtu: u64) -> u64 {
     bytes_in(rate, BURST_TIME).clamp(least, most)
 }
 
-/// A token bucket of bytes. Over any time no more is sent than a burst, what the rate gives in that
+/// What who woke up `late` on a path with round trips of `rtt` may catch up with, as for so long less came into the path's queues
+/// than they gave. It is no more than what queues are likely to hold.
+fn missed(late: Duration, rtt: Duration) -> Duration {
+    late.min(MAX_LATE).min(rtt / 2)
+}
+
+/// A token bucket of bytes. Over any time in which nobody was late, no more is sent than a burst, what the rate gives in that
 /// time, and one packet, provided the caller asks [`Pacer::next_send`] before each batch and ends
 /// it when [`Pacer::available`] is used up.
 ///
@@ -46,6 +56,8 @@ pub(crate) struct Pacer {
     /// When `tokens` was right; none before the first packet, when the bucket is full.
     updated: Option<Instant>,
     tokens: Tokens,
+    /// Bytes that the bucket holds beyond the burst, until they are used.
+    beyond: u64,
 }
 
 /// What is in the bucket.
@@ -55,6 +67,15 @@ struct Tokens {
     bytes: i64,
     /// The part of a byte that was gained beyond, in parts of [`SECOND`].
     fraction: u128,
+}
+
+/// What a late wake-up means.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lateness {
+    /// It is more than what timers are late by on a machine that has time.
+    pub(crate) is_long: bool,
+    /// Not all that could have been sent can be caught up with.
+    pub(crate) is_lost: bool,
 }
 
 impl Pacer {
@@ -68,6 +89,21 @@ impl Pacer {
         self.tokens = self.tokens_at(now, rate, burst);
         self.tokens.bytes = self.tokens.bytes.saturating_sub(signed(bytes));
         self.updated = self.updated.max(Some(now));
+        if self.tokens.bytes <= signed(burst) {
+            self.beyond = 0;
+        }
+    }
+
+    /// Takes in that what waits could have been sent from `late` before now on, had anybody called. Tells how bad that is.
+    pub(crate) fn on_late(&mut self, late: Duration, rtt: Duration, rate: u64) -> Lateness {
+        let missed = missed(late, rtt);
+        self.beyond = self.beyond.max(bytes_in(rate, missed));
+        Lateness { is_long: late > BURST_TIME, is_lost: late > missed + BURST_TIME }
+    }
+
+    /// There is nothing left to catch up with.
+    pub(crate) fn on_idle(&mut self) {
+        self.beyond = 0;
     }
 
     /// When to send next: nothing if that is now, else a moment after `now`.
@@ -86,14 +122,14 @@ impl Pacer {
 
     /// The bucket at `now`.
     fn tokens_at(&self, now: Instant, rate: u64, burst: u64) -> Tokens {
-        let burst = signed(burst.max(1));
-        let full = Tokens { bytes: burst, fraction: 0 };
+        let most = signed(burst.max(1).saturating_add(self.beyond));
+        let full = Tokens { bytes: most, fraction: 0 };
         let Some(updated) = self.updated else { return full };
         let elapsed = now.saturating_since(updated).as_nanos();
         let gained = elapsed * u128::from(rate.max(1)) + self.tokens.fraction;
         let bytes = i64::try_from(gained / SECOND).unwrap_or(i64::MAX);
         let bytes = self.tokens.bytes.saturating_add(bytes);
-        if bytes >= burst { full } else { Tokens { bytes, fraction: gained % SECOND } }
+        if bytes >= most { full } else { Tokens { bytes, fraction: gained % SECOND } }
     }
 }
 

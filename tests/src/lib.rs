@@ -14,6 +14,7 @@ pub mod machines;
 pub mod model;
 pub mod outgoing;
 pub mod pair;
+pub mod random;
 pub mod scenario;
 pub mod seeds;
 pub mod world;

@@ -1,7 +1,7 @@
 //! The controller of a path, and the resumption of what the path once gave beside it.
 
 use super::{Acked, Congestion, Gain, Lost, Marked, Sent, resume::Resume, resume::Saved};
-use crate::rtt::Rtt;
+use crate::{Instant, rtt::Rtt};
 
 /// The part of what is sent that may get lost while a rate is resumed, with a controller that bears losses: more than any link
 /// should lose that is not full, and less than a queue loses that gets twice what it can pass on.
@@ -54,6 +54,11 @@ impl Control {
     pub(crate) fn on_ecn(&mut self, marked: &Marked) {
         self.algorithm.on_ecn(marked);
         self.resume.retreat();
+    }
+
+    /// This machine was so busy that it sent less than it was allowed to, and hears of what arrives when it has time.
+    pub(crate) fn on_late(&mut self, now: Instant) {
+        self.algorithm.on_late(now);
     }
 
     /// What is in flight goes to a port where nobody is any more.

@@ -124,6 +124,9 @@ pub(crate) trait Controller {
     /// Packets were marked by a router (RFC 9002 section 7.1).
     fn on_ecn(&mut self, marked: &Marked);
 
+    /// This machine was so busy that it sent less than it was allowed to, and hears of what arrives when it has time.
+    fn on_late(&mut self, _now: Instant) {}
+
     /// What is in flight goes to a port where nobody is any more, which is no sign of congestion.
     fn on_diverted(&mut self, rtt: &Rtt);
 

@@ -185,6 +185,25 @@ impl Path {
         }
     }
 
+    /// Takes in that the next packets have waited since `due`, when the pacer let them go, with `in_flight` bytes on the path.
+    pub(crate) fn on_late(&mut self, due: Instant, now: Instant, in_flight: u64) {
+        let (rate, _) = self.pace();
+        let lateness = self.pacer.on_late(now.saturating_since(due), self.rtt.smoothed(), rate);
+        if lateness.is_long {
+            self.congestion.on_late(now);
+        }
+        if lateness.is_lost {
+            // What is delivered tells of this machine then, not of the path.
+            self.delivery.on_app_limited(in_flight);
+        }
+    }
+
+    /// Takes in that nothing more waits to be sent.
+    pub(crate) fn on_idle(&mut self) {
+        self.app_limited = true;
+        self.pacer.on_idle();
+    }
+
     fn pace(&self) -> (u64, u64) {
         let rate = self.congestion.pacing_rate(&self.rtt).min(self.max_rate);
         (rate, pacer::burst(rate, u64::from(self.mtu.current())))

@@ -92,8 +92,8 @@ impl Connection {
         if self.migration.deadline().is_some_and(|at| now >= at) {
             self.end_validation(now);
         }
-        if self.paced_until.is_some_and(|at| now >= at) {
-            self.paced_until = None;
+        if let Some(due) = self.paced_until.take_if(|due| *due <= now) {
+            self.path.on_late(due, now, self.recovery.in_flight());
         }
     }
 

@@ -253,7 +253,7 @@ impl Connection {
     /// Notes what kept a packet from being sent: us, or the path.
     fn note_limit(&mut self, free: bool, paced: bool) {
         if free {
-            self.path.app_limited = true;
+            self.path.on_idle();
             self.path.delivery.on_app_limited(self.recovery.in_flight());
         } else if !paced || self.exchanges.has_work() {
             self.path.app_limited = false;

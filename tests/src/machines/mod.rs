@@ -5,13 +5,12 @@ mod caller;
 mod command;
 mod disk;
 mod node;
-mod random;
 mod story;
 pub mod torture;
 mod world;
 
+pub use crate::random::Random;
 pub use command::{Command, End};
 pub use disk::{Content, Disk, Fault, Faults};
-pub use random::Random;
 pub use story::Story;
 pub use world::{JobId, World};

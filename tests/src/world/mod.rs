@@ -2,6 +2,7 @@
 
 mod cross;
 pub(crate) mod net;
+mod node;
 mod path;
 mod trace;
 mod watch;
@@ -18,9 +19,13 @@ use gannet_protocol::{
     CloseReason, Config, ConnectionHandle, Instant, PathMemory, Security, Stats, crypto::PublicKey,
 };
 
-use crate::host::{Host, Job, JobId, Outcome};
+use crate::{
+    host::{Host, Job, JobId, Outcome},
+    random::Random,
+};
 use cross::Cross;
 use net::{Net, Whose};
+use node::Node;
 
 pub use cross::CrossId;
 pub use net::{Direction, Filter, Nat, Passing};
@@ -70,12 +75,6 @@ pub struct World {
 
 type Action = Box<dyn FnOnce(&mut World)>;
 
-struct Node {
-    host: Host,
-    /// It got something that it has not worked on yet.
-    touched: bool,
-}
-
 struct Client {
     node: Node,
     address: SocketAddr,
@@ -85,19 +84,6 @@ struct Client {
 impl fmt::Debug for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "a world of {} clients at {:?}", self.clients.len(), self.now)
-    }
-}
-
-impl Node {
-    fn new(config: Config, seed: u64, number: u64) -> Self {
-        let mut bytes = [0; 32];
-        bytes[..8].copy_from_slice(&seed.to_le_bytes());
-        bytes[8..16].copy_from_slice(&number.to_le_bytes());
-        Self { host: Host::new(config, bytes), touched: false }
-    }
-
-    fn wants(&self, now: Instant) -> bool {
-        self.touched || self.host.next_timeout().is_some_and(|at| at <= now)
     }
 }
 
@@ -131,6 +117,15 @@ impl World {
     /// Datagrams wait for the next multiple of `grain`, as for an interrupt that collects several.
     pub const fn set_grain(&mut self, grain: Duration) {
         self.grain = grain;
+    }
+
+    /// Has every host that there is wait for its turn when it wakes up, `mean` on the average: other programs use its processor.
+    pub fn share_processors(&mut self, mean: Duration) {
+        let nodes =
+            self.clients.iter_mut().map(|client| &mut client.node).chain([&mut self.server]);
+        for (stream, node) in (0..).zip(nodes) {
+            node.share_processor(Random::new(self.seed, stream), mean);
+        }
     }
 
     /// Puts the NAT of every path there.
@@ -396,11 +391,8 @@ impl World {
 
     /// When something happens next.
     fn next(&self) -> Option<Instant> {
-        let nodes = || self.clients.iter().map(|client| &client.node).chain([&self.server]);
-        if nodes().any(|node| node.touched) {
-            return Some(self.now);
-        }
-        let timeouts = nodes().filter_map(|node| node.host.next_timeout());
+        let nodes = self.clients.iter().map(|client| &client.node).chain([&self.server]);
+        let timeouts = nodes.filter_map(|node| node.next(self.now));
         let arrival = self.net.next_due().map(|due| self.round_up(due));
         let action = self.actions.keys().next().map(|(at, _)| *at);
         let crosses = self.crosses.iter().map(Cross::timeout);
@@ -455,8 +447,7 @@ impl World {
     ) {
         let is_clients = self.net.routes.contains_key(&from);
         self.net.watch.on_received(from, payload, is_clients);
-        self.server.host.receive(self.now, from, ecn, payload);
-        self.server.touched = true;
+        self.server.receive(self.now, from, ecn, payload);
     }
 
     fn deliver_down(
@@ -467,30 +458,22 @@ impl World {
     ) {
         // The address may have changed while the datagram was on the way.
         let Some((_, number)) = self.net.routes.get(&to) else { return };
-        let node = &mut self.clients[*number].node;
-        node.host.receive(self.now, SERVER, ecn, payload);
-        node.touched = true;
+        self.clients[*number].node.receive(self.now, SERVER, ecn, payload);
     }
 
     /// Lets every host work that has something to work on; whether anything was sent.
     fn turn(&mut self) -> bool {
         let (now, net) = (self.now, &mut self.net);
         let mut sent = false;
-        if self.server.wants(now) {
-            self.server.touched = false;
-            self.server.host.turn(now, &mut |transmit, payload| {
-                sent = true;
-                net.send_down(now, transmit, payload);
-            });
-        }
+        self.server.turn(now, &mut |transmit, payload| {
+            sent = true;
+            net.send_down(now, transmit, payload);
+        });
         for Client { node, address, .. } in &mut self.clients {
-            if node.wants(now) {
-                node.touched = false;
-                node.host.turn(now, &mut |transmit, payload| {
-                    sent = true;
-                    net.send_up(now, *address, transmit, payload);
-                });
-            }
+            node.turn(now, &mut |transmit, payload| {
+                sent = true;
+                net.send_up(now, *address, transmit, payload);
+            });
         }
         sent
     }

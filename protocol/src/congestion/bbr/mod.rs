@@ -202,6 +202,10 @@ impl Controller for Bbr {
         }
     }
 
+    fn on_late(&mut self, now: Instant) {
+        self.queue.on_late(now);
+    }
+
     /// The path past the change is the same, and so is its model.
     fn on_diverted(&mut self, _: &Rtt) {}
 

@@ -19,6 +19,15 @@ const SHORT: Duration = Duration::from_millis(8);
 /// Time after which the longest round-trip time is forgotten, once or twice over.
 const PEAK_TIME: Duration = Duration::from_secs(10);
 
+/// So often this machine has to be late in [`BUSY_TIME`] to be taken for busy: once now and then, any is.
+const BUSY_TIMES: u32 = 4;
+
+/// How long round-trip times are taken to be late for this machine's sake, after it was seen to be busy.
+const BUSY_TIME: Duration = Duration::from_secs(2);
+
+/// Round-trip times of which the least counts in that time: some of them were not late.
+const BUSY_SAMPLES: usize = 8;
+
 /// What round-trip times say of the queue. They are compared with the least of minutes: a flow that has never seen the queue
 /// empty must not take a full one for an empty one.
 #[derive(Clone, Debug)]
@@ -33,6 +42,14 @@ pub(super) struct Queue {
     since: Instant,
     /// Of this round: the sum of the samples, and their number.
     round: (Duration, u32),
+    /// The least of them.
+    low: Duration,
+    /// The latest samples.
+    samples: [Duration; BUSY_SAMPLES],
+    /// How often this machine was late lately, and since when.
+    late: (u32, Instant),
+    busy_until: Instant,
+    is_busy: bool,
     stood: bool,
 }
 
@@ -45,6 +62,11 @@ impl Default for Queue {
             troughs: [Duration::MAX; 2],
             since: Instant::ZERO,
             round: (Duration::ZERO, 0),
+            low: Duration::MAX,
+            samples: [Duration::MAX; BUSY_SAMPLES],
+            late: (0, Instant::ZERO),
+            busy_until: Instant::ZERO,
+            is_busy: false,
             stood: false,
         }
     }
@@ -61,14 +83,36 @@ impl Queue {
             self.since = now;
         }
         self.least = least;
-        self.latest = sample;
+        self.is_busy = now < self.busy_until;
+        self.samples.rotate_right(1);
+        if let Some(first) = self.samples.first_mut() {
+            *first = sample;
+        }
+        self.latest = match self.samples.iter().min() {
+            Some(least) if self.is_busy => *least,
+            _ => sample,
+        };
+        self.low = self.low.min(sample);
         let (sum, count) = self.round;
         self.round = (sum.saturating_add(sample), count.saturating_add(1));
+    }
+
+    /// This machine was late. If it often is, round-trip times say less of the path.
+    pub(super) fn on_late(&mut self, now: Instant) {
+        let (times, since) = match self.late {
+            (times, since) if now.saturating_since(since) < BUSY_TIME => (times, since),
+            _ => (0, now),
+        };
+        self.late = (times.saturating_add(1), since);
+        if times + 1 >= BUSY_TIMES {
+            self.busy_until = now + BUSY_TIME;
+        }
     }
 
     /// A round is over; whether the queue was empty all through it.
     pub(super) fn end_round(&mut self) -> bool {
         let (sum, count) = core::mem::take(&mut self.round);
+        let low = core::mem::replace(&mut self.low, Duration::MAX);
         let Some(mean) = sum.checked_div(count) else {
             self.stood = true;
             return false;
@@ -77,7 +121,7 @@ impl Queue {
         *peak = mean.max(*peak);
         let [trough, _] = &mut self.troughs;
         *trough = mean.min(*trough);
-        self.stood = self.shows(mean);
+        self.stood = self.shows(if self.is_busy { low } else { mean });
         !self.stood
     }
 
@@ -146,6 +190,21 @@ mod tests {
         assert!(!queue.end_round() && queue.stood());
         sample(&mut queue, 1, 4);
         assert!(!queue.stands() && queue.end_round() && !queue.stood());
+    }
+
+    #[test]
+    fn a_machine_that_is_late_hides_no_queue_and_shows_none() {
+        let mut queue = Queue::default();
+        (0..BUSY_TIMES).for_each(|_| queue.on_late(Instant::from_nanos(1)));
+        for (queued, stands) in [([0, 30, 30], false), ([20, 30, 30], true)] {
+            (0..9)
+                .zip(queued.into_iter().cycle())
+                .for_each(|(at, queued)| sample(&mut queue, queued, at));
+            assert_eq!((queue.stands(), queue.end_round()), (stands, !stands));
+        }
+        // It was two seconds ago.
+        [0, 30, 30].into_iter().for_each(|queued| sample(&mut queue, queued, 2001));
+        assert!(queue.stands() && !queue.end_round());
     }
 
     #[test]
