@@ -45,14 +45,14 @@ pub(crate) fn transfers_at_once() -> usize {
 }
 
 /// How many files this process may have open.
-#[cfg(all(unix, not(feature = "simulation")))]
+#[cfg(unix)]
 fn open_files() -> u64 {
     use rustix::process::{Resource, getrlimit};
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
-/// How many files this process may have open: as usual, wherever a simulation runs.
-#[cfg(any(not(unix), feature = "simulation"))]
+/// How many files this process may have open: as usual.
+#[cfg(not(unix))]
 fn open_files() -> u64 {
     1024
 }
