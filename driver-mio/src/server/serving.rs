@@ -270,8 +270,8 @@ impl Role for Serving {
             }
             Event::Closed(connection, reason) => {
                 log::debug!("{:?} is over: {reason:?}", self.peers.remote(connection));
-                let of_it = |exchange: &ExchangeId| exchange.connection() == connection;
-                let over: Vec<_> = self.exchanges.keys().copied().filter(of_it).collect();
+                let all = ExchangeId::all_of(connection);
+                let over: Vec<_> = self.exchanges.range(all).map(|(id, _)| *id).collect();
                 for exchange in over {
                     self.end(hub, now, exchange, Ending::Lost);
                 }
