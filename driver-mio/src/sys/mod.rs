@@ -31,7 +31,7 @@ mod portable;
 use std::io;
 
 /// Most transfers of one role that run at a time, however many files may be open: a server leaves half of them to others than the
-/// one that has most, and a connection opens 1,024 exchanges.
+/// one that has most, where the rest of the 2,048 that a connection may open wait.
 const MOST_AT_ONCE: u64 = 2048;
 /// The fewest, however few.
 const FEWEST_AT_ONCE: u64 = 16;
