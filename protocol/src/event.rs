@@ -1,6 +1,6 @@
 //! What an endpoint tells the application.
 
-use core::{fmt, time::Duration};
+use core::{fmt, ops::RangeInclusive, time::Duration};
 
 use crate::{BodyId, Held, Note, Reply, Request, Status, crypto::PublicKey, noise::HandshakeError};
 
@@ -89,6 +89,12 @@ pub struct ExchangeId {
 }
 
 impl ExchangeId {
+    /// All that a connection can have: for a map that is ordered by them.
+    #[must_use]
+    pub const fn all_of(connection: ConnectionHandle) -> RangeInclusive<Self> {
+        Self { connection, number: 0 }..=Self { connection, number: u64::MAX }
+    }
+
     /// The connection that it belongs to.
     #[must_use]
     pub const fn connection(&self) -> ConnectionHandle {

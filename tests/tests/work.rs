@@ -1,16 +1,17 @@
 //! `docs/hostile-input.md`, row 28: a packet full of the worst frames is bounded work, and ten times the size costs about ten
-//! times as much.
+//! times as much. And a packet costs a server the same, however many others are connected.
 //!
 //! What is measured is the time that this thread had the processor, the least of several tries: not the time on a clock.
 #![cfg(target_os = "linux")]
 
 use std::{net::SocketAddr, time::Duration};
 
+use gannet_driver_mio::simulation::{Host, Server};
 use gannet_protocol::{Config, Datagram, Endpoint, FileDone, Instant};
 use gannet_tests::forge::{
     self, Frame, Parameters, finish, hello,
     message::{get, group, opening, put, whole},
-    server_of,
+    server_of, stranger,
 };
 use rustix::time::{ClockId, clock_gettime};
 
@@ -215,4 +216,82 @@ fn many_messages_at_once() {
         let bytes: Vec<u8> = (0..).flat_map(note).take(len - 30).collect();
         vec![Frame::Message { exchange: 0, offset: start, fin: false, bytes }]
     });
+}
+
+/// A real server, with all that stands around its endpoint, of many clients.
+struct Crowded {
+    server: Server,
+    now: Instant,
+    /// The last packet that it sent to whom it heard.
+    said: Vec<u8>,
+    _root: tempfile::TempDir,
+}
+
+impl Crowded {
+    /// So many idle connections; the id of the first one.
+    fn new(connections: u32) -> (Self, u64) {
+        let root = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.idle_timeout = Duration::from_secs(100_000);
+        let server = Server::start(root.path(), config, [3; 32]).unwrap();
+        let mut crowded = Self { server, now: Instant::ZERO, said: Vec::new(), _root: root };
+        // From the last on, so that what is looked for first is what came last.
+        let ids: Vec<_> = (0..connections).rev().map(|number| crowded.connect(number)).collect();
+        let first = *ids.last().unwrap();
+        (crowded, first)
+    }
+
+    fn connect(&mut self, number: u32) -> u64 {
+        let from = stranger(number);
+        // Slow enough for the limit of handshakes a second.
+        self.now = self.now + Duration::from_millis(2);
+        self.hear(from, &mut hello(1));
+        if let Some(cookie) = forge::cookie_of(&self.said) {
+            self.hear(from, &mut forge::hello_with_cookie(1, &cookie));
+        }
+        let id = server_of(&self.said).expect("an answer");
+        self.hear(from, &mut finish(id, &Parameters::default()));
+        self.hear(from, &mut forge::data(id, 0, &[Frame::Ping]));
+        id
+    }
+
+    /// A turn of its loop, as a datagram brings it about.
+    fn hear(&mut self, from: SocketAddr, payload: &mut [u8]) {
+        let datagram = Datagram { remote: from, local: None, ecn: None, payload };
+        self.server.receive(self.now, datagram);
+        let said = &mut self.said;
+        self.server.turn(self.now, &mut |sent, bytes| {
+            // Others may have been due for an acknowledgement.
+            if sent.remote == from {
+                said.clear();
+                said.extend_from_slice(bytes);
+            }
+        });
+        assert!(self.server.next_timeout().is_some());
+    }
+
+    /// The time that it takes over packets of a client.
+    fn cost(&mut self, id: u64, numbers: std::ops::Range<u64>) -> Duration {
+        let packets: Vec<_> = numbers.map(|n| forge::data(id, n, &[Frame::Ping])).collect();
+        let before = processor_time();
+        packets.into_iter().for_each(|mut packet| self.hear(stranger(0), &mut packet));
+        processor_time() - before
+    }
+}
+
+/// A hundred times as many connections cost a little more, for trees are deeper and caches smaller; what walks over all of them
+/// would cost dozens of times as much.
+#[test]
+fn a_packet_costs_the_same_among_ten_thousand_connections() {
+    let ((mut few, of_few), (mut many, of_many)) = (Crowded::new(100), Crowded::new(10_000));
+    let (mut least, mut most) = (Duration::MAX, Duration::MAX);
+    for tries in 1..=u64::from(MOST_TRIES) {
+        let numbers = tries * 1000..tries * 1000 + 500;
+        least = least.min(few.cost(of_few, numbers.clone()));
+        most = most.min(many.cost(of_many, numbers));
+        if tries >= u64::from(LEAST_TRIES) && most < least * 4 {
+            return;
+        }
+    }
+    panic!("{least:?} among a hundred, {most:?} among ten thousand");
 }

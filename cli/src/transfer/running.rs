@@ -20,7 +20,7 @@ use crate::{
 
 /// Most files that are asked for at once: a server works at half as many for one connection, and the next requests wait
 /// there rather than a round trip away.
-const MOST_AT_ONCE: usize = 1024;
+const MOST_AT_ONCE: usize = 2048;
 /// So many are, however long they are, to fill a long path with what is said between two files.
 const FEWEST_AT_ONCE: usize = 128;
 /// Bytes beyond which there are no more than these: several of the longest paths' worth.

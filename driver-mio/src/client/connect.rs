@@ -18,6 +18,7 @@ use crate::{
     files::{Durability, Keeper},
     security::{self, ClientSecurity},
     socket::Socket,
+    sys::transfers_at_once,
 };
 
 use super::{
@@ -143,7 +144,8 @@ fn attempt(
         ClientSecurity::Sealed { key, .. } => Some(&**key),
     };
     let socket = Socket::connect(remote)?;
-    let mut worker = Worker::new(remote, Keeper::new(own), orders, Arc::clone(&fate))
+    let keeper = Keeper::new(own);
+    let mut worker = Worker::new(remote, keeper, orders, Arc::clone(&fate), transfers_at_once())
         .remembering(Remembering::of(options, remote, &socket));
     if let Some(files) = &options.trace {
         worker.trace_to(files.clone());

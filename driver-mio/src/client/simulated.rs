@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     files::Keeper,
-    simulation::{Host, Send, Side},
+    simulation::{AT_ONCE, Host, Send, Side},
 };
 
 /// A client of a simulated world, on a plain connection. It begins what it is told to at its next turn.
@@ -74,7 +74,7 @@ impl Client {
         config.accept = false;
         let (commands, orders) = channel();
         let fate = Arc::new(Fate::new());
-        let worker = Worker::new(remote, Keeper::new(None), orders, Arc::clone(&fate));
+        let worker = Worker::new(remote, Keeper::new(None), orders, Arc::clone(&fate), AT_ONCE);
         let until = now + config.connect_timeout;
         let mut side = Side::new(config, seed, worker);
         let (hub, worker) = side.engine.parts();

@@ -20,7 +20,7 @@ use crate::{
     files::{Keeper, Owner, Partial},
     qlog::TraceFiles,
     security::ClientSecurity,
-    sys::{files::time_of_now, transfers_at_once},
+    sys::files::time_of_now,
 };
 
 use super::{
@@ -87,11 +87,13 @@ pub(super) enum Answer {
 }
 
 impl Worker {
+    /// Does what `commands` say, at most so many jobs at a time.
     pub(super) fn new(
         remote: SocketAddr,
         keeper: Keeper,
         commands: Receiver<Command>,
         fate: Arc<Fate>,
+        most: usize,
     ) -> Self {
         Self {
             remote,
@@ -99,7 +101,7 @@ impl Worker {
             connection: None,
             commands,
             phase: Phase::Connecting { until: Instant::ZERO },
-            jobs: Jobs::new(transfers_at_once()),
+            jobs: Jobs::new(most),
             refusals: Refusals::default(),
             heard: Heard::default(),
             fate,

@@ -277,8 +277,8 @@ impl<D: Send + 'static> Hub<D> {
             Over::Nothing => {}
             Over::Exchange(exchange) => self.forget(exchange),
             Over::Connection(connection) => {
-                let of_it = |exchange: &ExchangeId| exchange.connection() == connection;
-                let over: Vec<_> = self.bodies.keys().copied().filter(of_it).collect();
+                let all = ExchangeId::all_of(connection);
+                let over: Vec<_> = self.bodies.range(all).map(|(exchange, _)| *exchange).collect();
                 over.into_iter().for_each(|exchange| self.forget(exchange));
             }
         }

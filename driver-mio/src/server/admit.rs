@@ -93,8 +93,8 @@ impl Serving {
         };
         let ended: Vec<ExchangeId> = self
             .exchanges
-            .iter()
-            .filter(|(id, served)| id.connection() == connection && goes_beyond(served))
+            .range(ExchangeId::all_of(connection))
+            .filter(|(_, served)| goes_beyond(served))
             .map(|(id, _)| *id)
             .collect();
         for exchange in ended {

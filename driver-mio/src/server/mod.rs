@@ -30,6 +30,7 @@ use crate::{
     files::{Durability, Keeper, Root},
     security::{self, Provider, ServerSecurity},
     socket::Socket,
+    sys::transfers_at_once,
 };
 
 use gate::Gate;
@@ -109,8 +110,8 @@ impl Server {
                 Gate::new(trust, local).map_err(ServerError::Clients)?
             }
         };
-        let mut event_loop =
-            EventLoop::new(socket, config, Serving::new(root, keeper, gate)).map_err(bind_error)?;
+        let serving = Serving::new(root, keeper, gate, transfers_at_once());
+        let mut event_loop = EventLoop::new(socket, config, serving).map_err(bind_error)?;
         event_loop.parts().0.transfers.set_durability(Durability::of(sync));
         let stopper = Stopper::new(event_loop.waker(), event_loop.role().stops());
         Ok(Self { event_loop, local, stopper })

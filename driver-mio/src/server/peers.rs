@@ -1,7 +1,7 @@
 //! The connections of a server, and whose request is next.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     net::{IpAddr, Ipv6Addr, SocketAddr},
 };
 
@@ -12,9 +12,17 @@ use gannet_protocol::{ConnectionHandle, ExchangeId, Instant, PublicKey};
 const SHARE_OF_ONE: usize = 2;
 
 /// The connections of a server. Those that may run next are the ones that have least.
+///
+/// What is asked in every turn costs the same for one connection and for thousands.
 #[derive(Debug)]
 pub(super) struct Peers {
     peers: BTreeMap<ConnectionHandle, Peer>,
+    /// Those that have no grant, and until when they may bring a ticket; as many as the gate lets in.
+    strangers: BTreeMap<ConnectionHandle, Instant>,
+    /// Those of which a request waits: which has least, then which has waited longest.
+    queue: BTreeSet<(Turn, ConnectionHandle)>,
+    /// Counts the turns that were given.
+    turns: u64,
     /// Requests that run, and how many may at most.
     running: usize,
     most: usize,
@@ -24,19 +32,23 @@ pub(super) struct Peers {
 struct Peer {
     remote: SocketAddr,
     key: Option<PublicKey>,
-    /// It has no grant, and goes if it has not brought a ticket by then.
-    stranger_until: Option<Instant>,
     running: usize,
+    /// Its place in the queue.
+    turn: Option<Turn>,
     /// Whether it is being closed.
     closing: bool,
     /// As many as the endpoint lets a client open.
     waiting: VecDeque<ExchangeId>,
 }
 
+/// When it is a connection's turn: how many of its requests run, and when it took its place.
+type Turn = (usize, u64);
+
 impl Peers {
     /// None, of whose requests at most so many run at a time.
     pub(super) fn new(most: usize) -> Self {
-        Self { peers: BTreeMap::new(), running: 0, most }
+        let (peers, strangers, queue) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Self { peers, strangers, queue, turns: 0, running: 0, most }
     }
 
     /// Adds a connection to the client that has proved to hold `key`. Its address, as it is told in the log.
@@ -46,9 +58,9 @@ impl Peers {
         remote: SocketAddr,
         key: Option<PublicKey>,
     ) -> SocketAddr {
-        let (remote, stranger_until) = (of_one_family(remote), None);
-        let (running, waiting) = (0, VecDeque::new());
-        let peer = Peer { remote, key, stranger_until, running, closing: false, waiting };
+        let remote = of_one_family(remote);
+        let waiting = VecDeque::new();
+        let peer = Peer { remote, key, running: 0, turn: None, closing: false, waiting };
         self.peers.entry(connection).or_insert(peer);
         remote
     }
@@ -60,42 +72,36 @@ impl Peers {
 
     /// Until when a connection is kept that has no grant; none if it has one.
     pub(super) fn set_stranger(&mut self, connection: ConnectionHandle, until: Option<Instant>) {
-        if let Some(peer) = self.peers.get_mut(&connection) {
-            peer.stranger_until = until;
-        }
+        match until.filter(|_| self.peers.contains_key(&connection)) {
+            Some(until) => self.strangers.insert(connection, until),
+            None => self.strangers.remove(&connection),
+        };
     }
 
     /// Whether a connection has no grant, and is kept all the same.
     pub(super) fn is_stranger(&self, connection: ConnectionHandle) -> bool {
-        self.peers.get(&connection).is_some_and(|peer| peer.stranger_until.is_some())
+        self.strangers.contains_key(&connection)
     }
 
     /// How many have no grant, and how many of them are where `ip` is.
     pub(super) fn strangers(&self, ip: IpAddr) -> (usize, usize) {
-        let strangers = || self.peers.values().filter(|peer| peer.stranger_until.is_some());
         let place = place_of(ip);
-        let near = strangers().filter(|peer| place_of(peer.remote.ip()) == place);
-        (strangers().count(), near.count())
+        let is_near = |remote: &SocketAddr| place_of(remote.ip()) == place;
+        let near = self.strangers.keys().filter_map(|connection| self.remote(*connection));
+        (self.strangers.len(), near.filter(is_near).count())
     }
 
     /// When the time of the first of them is up.
     pub(super) fn stranger_deadline(&self) -> Option<Instant> {
-        self.peers
-            .values()
-            .filter(|peer| !peer.closing)
-            .filter_map(|peer| peer.stranger_until)
-            .min()
+        let open = self.strangers.iter().filter(|(connection, _)| !self.is_closing(**connection));
+        open.map(|(_, until)| *until).min()
     }
 
     /// Those whose time is up.
     pub(super) fn late_strangers(&self, now: Instant) -> Vec<ConnectionHandle> {
-        let is_late =
-            |peer: &Peer| !peer.closing && peer.stranger_until.is_some_and(|at| at <= now);
-        self.peers
-            .iter()
-            .filter(|(_, peer)| is_late(peer))
-            .map(|(connection, _)| *connection)
-            .collect()
+        let late = self.strangers.iter().filter(|(_, until)| **until <= now);
+        let late = late.map(|(connection, _)| *connection);
+        late.filter(|connection| !self.is_closing(*connection)).collect()
     }
 
     /// Every connection that is not being closed.
@@ -113,9 +119,17 @@ impl Peers {
         peer.map(|peer| peer.closing = true).is_some()
     }
 
+    fn is_closing(&self, connection: ConnectionHandle) -> bool {
+        self.peers.get(&connection).is_none_or(|peer| peer.closing)
+    }
+
     pub(super) fn remove(&mut self, connection: ConnectionHandle) {
+        self.strangers.remove(&connection);
         if let Some(peer) = self.peers.remove(&connection) {
             self.running = self.running.saturating_sub(peer.running);
+            if let Some(turn) = peer.turn {
+                self.queue.remove(&(turn, connection));
+            }
         }
     }
 
@@ -144,6 +158,7 @@ impl Peers {
     pub(super) fn wait(&mut self, exchange: ExchangeId) {
         if let Some(peer) = self.peers.get_mut(&exchange.connection()) {
             peer.waiting.push_back(exchange);
+            self.queue_up(exchange.connection());
         }
     }
 
@@ -152,6 +167,7 @@ impl Peers {
         if let Some(peer) = self.peers.get_mut(&exchange.connection()) {
             peer.running += 1;
             self.running += 1;
+            self.queue_up(exchange.connection());
         }
     }
 
@@ -160,13 +176,32 @@ impl Peers {
         if self.running >= self.most {
             return None;
         }
-        let each = self.most / SHARE_OF_ONE;
-        let may_run = |peer: &&mut Peer| !peer.waiting.is_empty() && peer.running < each;
-        let peer = self.peers.values_mut().filter(may_run).min_by_key(|peer| peer.running)?;
+        let ((least, _), connection) = self.queue.first().copied()?;
+        if least >= self.most / SHARE_OF_ONE {
+            return None;
+        }
+        let peer = self.peers.get_mut(&connection)?;
         let exchange = peer.waiting.pop_front()?;
         peer.running += 1;
         self.running += 1;
+        self.queue_up(connection);
         Some(exchange)
+    }
+
+    /// Gives a connection that changed its place among those that wait; none if it does not.
+    fn queue_up(&mut self, connection: ConnectionHandle) {
+        let Some(peer) = self.peers.get_mut(&connection) else { return };
+        let keeps = |turn: &Turn| turn.0 == peer.running;
+        let turn = (!peer.waiting.is_empty()).then(|| {
+            self.turns += 1;
+            peer.turn.filter(keeps).unwrap_or((peer.running, self.turns))
+        });
+        if let Some(left) = std::mem::replace(&mut peer.turn, turn) {
+            self.queue.remove(&(left, connection));
+        }
+        if let Some(turn) = turn {
+            self.queue.insert((turn, connection));
+        }
     }
 
     /// Forgets a request, whether it waits or runs.
@@ -179,6 +214,7 @@ impl Peers {
                     self.running = self.running.saturating_sub(1);
                 }
             }
+            self.queue_up(exchange.connection());
         }
     }
 

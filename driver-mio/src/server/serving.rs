@@ -13,7 +13,6 @@ use gannet_protocol::{
 use crate::{
     event_loop::{self, Outcome, Role},
     files::{Keeper, Listing, Partial, Root, SourceFile},
-    sys::transfers_at_once,
     transfer::{Received, Stream},
     trust::Invitation,
 };
@@ -65,13 +64,14 @@ pub(super) enum Found {
 }
 
 impl Serving {
-    pub(super) fn new(root: Root, keeper: Keeper, gate: Gate) -> Self {
+    /// Serves `root`, at most so many requests at a time.
+    pub(super) fn new(root: Root, keeper: Keeper, gate: Gate, most: usize) -> Self {
         Self {
             root: Arc::new(root),
             keeper,
             next_sweep: Instant::ZERO,
             gate,
-            peers: Peers::new(transfers_at_once()),
+            peers: Peers::new(most),
             exchanges: BTreeMap::new(),
             stops: Arc::default(),
             phase: Phase::default(),
@@ -270,8 +270,8 @@ impl Role for Serving {
             }
             Event::Closed(connection, reason) => {
                 log::debug!("{:?} is over: {reason:?}", self.peers.remote(connection));
-                let of_it = |exchange: &ExchangeId| exchange.connection() == connection;
-                let over: Vec<_> = self.exchanges.keys().copied().filter(of_it).collect();
+                let all = ExchangeId::all_of(connection);
+                let over: Vec<_> = self.exchanges.range(all).map(|(id, _)| *id).collect();
                 for exchange in over {
                     self.end(hub, now, exchange, Ending::Lost);
                 }

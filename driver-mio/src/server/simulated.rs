@@ -7,7 +7,7 @@ use gannet_protocol::{Config, Datagram, Instant};
 use super::{gate::Gate, serving::Serving};
 use crate::{
     files::{Keeper, Root},
-    simulation::{Host, Send, Side},
+    simulation::{AT_ONCE, Host, Send, Side},
 };
 
 /// A server of a simulated world, on plain connections.
@@ -21,7 +21,7 @@ impl Server {
     /// The directory cannot be opened.
     pub fn start(root: &Path, mut config: Config, seed: [u8; 32]) -> io::Result<Self> {
         config.accept = true;
-        let serving = Serving::new(Root::open(root)?, Keeper::new(None), Gate::Open);
+        let serving = Serving::new(Root::open(root)?, Keeper::new(None), Gate::Open, AT_ONCE);
         Ok(Self(Side::new(config, seed, serving)))
     }
 

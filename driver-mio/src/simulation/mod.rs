@@ -6,6 +6,9 @@
 mod host;
 mod watch;
 
+/// Transfers of a host that run at a time: as many as with the 1024 open files that programs start with.
+pub(crate) const AT_ONCE: usize = 128;
+
 pub use crate::{
     client::simulated::{Client, Told},
     server::simulated::Server,

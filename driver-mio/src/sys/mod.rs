@@ -31,7 +31,7 @@ mod portable;
 use std::io;
 
 /// Most transfers of one role that run at a time, however many files may be open: a server leaves half of them to others than the
-/// one that has most, and a connection opens 1,024 exchanges.
+/// one that has most, where the rest of the 2,048 that a connection may open wait.
 const MOST_AT_ONCE: u64 = 2048;
 /// The fewest, however few.
 const FEWEST_AT_ONCE: u64 = 16;
@@ -45,14 +45,14 @@ pub(crate) fn transfers_at_once() -> usize {
 }
 
 /// How many files this process may have open.
-#[cfg(all(unix, not(feature = "simulation")))]
+#[cfg(unix)]
 fn open_files() -> u64 {
     use rustix::process::{Resource, getrlimit};
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
-/// How many files this process may have open: as usual, wherever a simulation runs.
-#[cfg(any(not(unix), feature = "simulation"))]
+/// How many files this process may have open: as usual.
+#[cfg(not(unix))]
 fn open_files() -> u64 {
     1024
 }

@@ -35,6 +35,8 @@ pub(super) struct Gate {
     half_open: HalfOpen,
     unproven: Room,
     proven: Room,
+    /// Steps of handshakes that failed before.
+    retried: RateLimiter,
     always_retry: bool,
 }
 
@@ -63,6 +65,7 @@ impl Gate {
             half_open: HalfOpen::default(),
             unproven: Room::new(OccupancyLimits::UNPROVEN, RateLimits::UNPROVEN),
             proven: Room::new(OccupancyLimits::HALF_OPEN, RateLimits::HANDSHAKES),
+            retried: RateLimiter::new(RateLimits::RETRIED),
             always_retry: config.always_retry,
         }
     }
@@ -119,7 +122,7 @@ impl Gate {
 
     /// Whether a costly packet from somebody who is let in already is worth it.
     pub(super) fn bears(&mut self, now: Instant, address: IpAddr) -> bool {
-        self.proven.rate.allow(now, address).is_ok()
+        self.retried.allow(now, address).is_ok()
     }
 
     const fn room(&mut self, proven: bool) -> &mut Room {

@@ -30,7 +30,7 @@ pub(crate) use sending::NextChunk;
 /// Exchanges that a peer may have open at once, at first and at most. Each holds about a KiB. The window grows by one with each
 /// exchange that ends well: only who gets things done has many, and small files fill a long path within some round trips.
 const EXCHANGES: u64 = 256;
-const MAX_EXCHANGES: u64 = 1024;
+const MAX_EXCHANGES: u64 = 2048;
 /// Message bytes that a peer may have sent and we have not read: four streams' worth, or 256 requests of 1 KiB.
 const MESSAGE_WINDOW: u64 = 256 * 1024;
 /// A sender stays with one body for so many chunks before the next gets its turn.

@@ -17,9 +17,9 @@ pub struct OccupancyLimits {
 }
 
 impl OccupancyLimits {
-    /// For half-open handshakes, which take up to 2 KiB for up to 10 s. An address may have as many as the people behind
-    /// one address translator need, a network a quarter of all.
-    pub const HALF_OPEN: Self = Self { host: 64, site: 256, global: 1_024 };
+    /// For half-open handshakes, which take up to 2 KiB for up to 10 s. A network may have a quarter of all, and so may an
+    /// address: behind one translator there may be as many people as in a network.
+    pub const HALF_OPEN: Self = Self { host: 256, site: 256, global: 1_024 };
 
     /// For those of clients that did not prove their address: so many may be under way before it counts as a flood.
     pub const UNPROVEN: Self = Self { host: 16, site: 64, global: 256 };
