@@ -90,14 +90,15 @@ impl Bbr {
                 }
             }
             Phase::Up => {
-                self.bound.raise(self.window);
                 if self.pays() {
                     self.worth = self.bandwidth.max();
                     self.vain = 0;
                     self.paid = if was_empty { self.paid.saturating_add(1) } else { 0 };
                 } else {
                     self.vain = self.vain.saturating_add(1);
+                    self.paid = 0;
                 }
+                self.bound.raise(self.window, self.paid);
             }
             Phase::Contest => {
                 // Whatever others do, a short queue is not to be flooded.
