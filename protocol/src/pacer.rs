@@ -25,8 +25,11 @@ const FAST_BURST_TIME: Duration = Duration::from_millis(1);
 const MAX_LATE: Duration = Duration::from_millis(25);
 
 /// Sending that is worth a wake-up: at high rates packets are collected into batches, at low ones
-/// each packet goes by itself.
-const QUANTUM_TIME: Duration = Duration::from_millis(1);
+/// each packet goes by itself. At 100 Mbit/s these are four packets, which even a short queue holds.
+const QUANTUM_TIME: Duration = Duration::from_micros(500);
+
+/// Part of a burst that goes at once after something else held packets back.
+const HELD_SHARE: u64 = 5;
 
 /// Nanoseconds in a second.
 const SECOND: u128 = 1_000_000_000;
@@ -58,6 +61,8 @@ pub(crate) struct Pacer {
     tokens: Tokens,
     /// Bytes that the bucket holds beyond the burst, until they are used.
     beyond: u64,
+    /// Something else holds packets back.
+    held: bool,
 }
 
 /// What is in the bucket.
@@ -89,9 +94,16 @@ impl Pacer {
         self.tokens = self.tokens_at(now, rate, burst);
         self.tokens.bytes = self.tokens.bytes.saturating_sub(signed(bytes));
         self.updated = self.updated.max(Some(now));
+        self.held = false;
         if self.tokens.bytes <= signed(burst) {
             self.beyond = 0;
         }
+    }
+
+    /// Takes in that not the pacer but something else, such as the window, holds packets back from here to the next that is sent.
+    /// What could have gone meanwhile is not caught up: it would go all at once, which a short queue does not hold.
+    pub(crate) fn hold(&mut self) {
+        self.held = true;
     }
 
     /// Takes in that what waits could have been sent from `late` before now on, had anybody called. Tells how bad that is.
@@ -122,7 +134,12 @@ impl Pacer {
 
     /// The bucket at `now`.
     fn tokens_at(&self, now: Instant, rate: u64, burst: u64) -> Tokens {
-        let most = signed(burst.max(1).saturating_add(self.beyond));
+        let most = if self.held {
+            quantum(rate, burst).max(burst.div_ceil(HELD_SHARE))
+        } else {
+            burst.saturating_add(self.beyond)
+        };
+        let most = signed(most.max(1));
         let full = Tokens { bytes: most, fraction: 0 };
         let Some(updated) = self.updated else { return full };
         let elapsed = now.saturating_since(updated).as_nanos();
@@ -200,6 +217,20 @@ mod tests {
         // A late wake-up finds what it missed.
         let late = next + Duration::from_micros(200);
         assert_eq!(pacer.available(late, rate, burst), burst / 2 + 25_000);
+    }
+
+    #[test]
+    fn what_the_window_held_back_does_not_go_at_once() {
+        let (rate, burst) = (MBIT, burst(MBIT, MTU));
+        let mut pacer = Pacer::new();
+        (0..10).for_each(|_| pacer.on_sent(at(0), MTU, rate, burst));
+        pacer.hold();
+        let late = at(1_000_000);
+        assert_eq!(pacer.next_send(late, rate, burst), None);
+        assert_eq!(pacer.available(late, rate, burst), 2 * MTU);
+        pacer.on_sent(late, 2 * MTU, rate, burst);
+        // From here on a late wake-up finds what it missed.
+        assert_eq!(pacer.available(at(2_000_000), rate, burst), 10 * MTU);
     }
 
     #[test]

@@ -97,6 +97,10 @@ const MAX_BACKOFF: u32 = 16;
 /// Longest time between probes. After a blackout a transfer goes on within this, and two packets in such a time
 /// burden no path.
 const MAX_PROBE_INTERVAL: Duration = Duration::from_secs(3);
+/// The same where so many probe timeouts are less, and the least that it is: a burst of losses that took a whole window ends after
+/// so many packets, not after some time, and on a short path that is to be soon.
+const MAX_PROBE_TIMEOUTS: u32 = 8;
+const SHORT_PROBE_INTERVAL: Duration = Duration::from_millis(500);
 
 impl Recovery {
     pub(crate) const fn new(now: Instant) -> Self {
@@ -416,7 +420,8 @@ impl Recovery {
 
     fn probe_interval(&self, pto: Duration) -> Duration {
         let backed_off = pto.saturating_mul(1 << self.pto_count.min(MAX_BACKOFF));
-        backed_off.min(MAX_PROBE_INTERVAL.max(pto))
+        let longest = pto.saturating_mul(MAX_PROBE_TIMEOUTS);
+        backed_off.min(longest.clamp(SHORT_PROBE_INTERVAL, MAX_PROBE_INTERVAL).max(pto))
     }
 
     /// Whether the deadline that passed is a loss time and not a probe's.

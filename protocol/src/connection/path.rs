@@ -177,6 +177,14 @@ impl Path {
         self.pacer.available(now, rate, burst)
     }
 
+    /// The window holds packets back.
+    pub(crate) fn hold(&mut self) {
+        // While the window grows with each acknowledgement, it is to be used at once.
+        if !self.congestion.in_slow_start() {
+            self.pacer.hold();
+        }
+    }
+
     pub(crate) fn on_sent(&mut self, now: Instant, bytes: usize, eliciting: bool) {
         self.sent = self.sent.saturating_add(bytes as u64);
         if eliciting {

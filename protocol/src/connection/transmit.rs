@@ -212,7 +212,7 @@ impl Connection {
             let room = slot.len().min(allowance);
             let Some(slot) = slot.get_mut(..room) else { break };
             let Some(len) = self.build(now, source, slot, free, marked, outbox) else {
-                self.note_limit(free, paced > sent);
+                self.note_limit(now, free, paced > sent);
                 break;
             };
             batch.push(len);
@@ -251,7 +251,10 @@ impl Connection {
     }
 
     /// Notes what kept a packet from being sent: us, or the path.
-    fn note_limit(&mut self, free: bool, paced: bool) {
+    fn note_limit(&mut self, now: Instant, free: bool, paced: bool) {
+        if !free && !self.has_window(now) && self.exchanges.has_work() {
+            self.path.hold();
+        }
         if free {
             self.path.on_idle();
             self.path.delivery.on_app_limited(self.recovery.in_flight());

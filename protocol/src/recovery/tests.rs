@@ -149,8 +149,17 @@ fn losing_all_for_three_probe_timeouts_is_persistent_congestion() {
 
 #[test]
 fn probes_repeat_the_oldest_and_back_off_to_a_bound() {
+    for (pto, longest) in [
+        (Duration::from_millis(5), SHORT_PROBE_INTERVAL),
+        (Duration::from_millis(100), Duration::from_millis(800)),
+        (Duration::from_secs(1), MAX_PROBE_INTERVAL),
+    ] {
+        probes_back_off(pto, longest);
+    }
+}
+
+fn probes_back_off(pto: Duration, longest: Duration) {
     let mut recovery = sent(5, 0);
-    let pto = RTT * 3;
     let mut now = at(0);
     let mut pause = Duration::ZERO;
     for _ in 0..20 {
@@ -165,7 +174,7 @@ fn probes_repeat_the_oldest_and_back_off_to_a_bound() {
         });
         assert_eq!(probed, [0, 1]);
     }
-    assert_eq!(pause, MAX_PROBE_INTERVAL);
+    assert_eq!(pause, longest);
     ack(&mut recovery, now, [0], 1000).unwrap();
     assert_eq!(recovery.deadline(pto), Some(now + pto));
 }

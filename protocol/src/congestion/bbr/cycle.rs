@@ -90,14 +90,15 @@ impl Bbr {
                 }
             }
             Phase::Up => {
-                self.bound.raise(self.window);
                 if self.pays() {
                     self.worth = self.bandwidth.max();
                     self.vain = 0;
                     self.paid = if was_empty { self.paid.saturating_add(1) } else { 0 };
                 } else {
                     self.vain = self.vain.saturating_add(1);
+                    self.paid = 0;
                 }
+                self.bound.raise(self.window, self.paid);
             }
             Phase::Contest => {
                 // Whatever others do, a short queue is not to be flooded.
@@ -126,9 +127,9 @@ impl Bbr {
         };
         match self.phase {
             Phase::Startup => self.losses.end_search(was_empty, !self.pipe.has_stalled()),
-            _ => self.losses.end_round(is_own && !self.lost_full),
+            _ => self.losses.end_round(is_own && self.lost_full == 0),
         }
-        self.lost_full = false;
+        self.lost_full = 0;
         self.delivered = Delivered::default();
         self.app_limited = false;
         self.congested = false;
@@ -138,7 +139,10 @@ impl Bbr {
     pub(super) fn proceed(&mut self, acked: &Acked<'_>) {
         let (now, in_flight) = (acked.now, acked.in_flight);
         match self.phase {
-            Phase::Startup if self.pipe.is_full() => self.enter(Phase::Drain, now),
+            Phase::Startup if self.pipe.is_full() => {
+                self.queue.forget_jitter();
+                self.enter(Phase::Drain, now);
+            }
             Phase::Drain if in_flight <= self.filled(Gain { of: 1, whole: 1 }) => {
                 self.go_down(now, acked.largest);
             }

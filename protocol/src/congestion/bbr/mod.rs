@@ -74,12 +74,12 @@ pub(crate) struct Bbr {
     /// The greatest rate ever, and until when others are not yielded to, since they do not yield.
     best: u64,
     truce_until: Instant,
-    /// Of this round: the greatest delivery, whether there was too little to send, whether congestion was met, and whether
-    /// anything was lost while the queue was full.
+    /// Of this round: the greatest delivery, whether there was too little to send, whether congestion was met, and how many more
+    /// losses there were lately while the queue was full than while it was not.
     delivered: Delivered,
     app_limited: bool,
     congested: bool,
-    lost_full: bool,
+    lost_full: u32,
 }
 
 impl Bbr {
@@ -115,7 +115,7 @@ impl Bbr {
             delivered: Delivered::default(),
             app_limited: false,
             congested: false,
-            lost_full: false,
+            lost_full: 0,
         }
     }
 
@@ -175,7 +175,10 @@ impl Controller for Bbr {
 
     fn on_lost(&mut self, lost: &Lost) {
         self.losses.on_lost(self.packets(lost.bytes), lost.largest_sent_at);
-        self.lost_full |= self.queue.is_full();
+        self.lost_full = match self.queue.is_full() {
+            true => self.lost_full.saturating_add(1),
+            false => self.lost_full.saturating_sub(1),
+        };
         let is_congestion = self.is_congestion();
         if let Some(contest) = &mut self.contest {
             let has_to_yield = is_congestion || lost.persistent;

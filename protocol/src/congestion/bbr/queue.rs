@@ -109,6 +109,12 @@ impl Queue {
         }
     }
 
+    /// From here on packets go at the path's rate, and those that one late packet holds up are more than before: what jitter was
+    /// is forgotten.
+    pub(super) fn forget_jitter(&mut self) {
+        self.troughs = [Duration::MAX; 2];
+    }
+
     /// A round is over; whether the queue was empty all through it.
     pub(super) fn end_round(&mut self) -> bool {
         let (sum, count) = core::mem::take(&mut self.round);
@@ -132,11 +138,16 @@ impl Queue {
 
     /// Whether such a round-trip time shows a queue.
     pub(super) fn shows(&self, sample: Duration) -> bool {
-        let [trough, before] = self.troughs;
-        let jitter = trough.min(before).saturating_sub(self.least).min(self.least);
+        let jitter = self.unavoidable();
         let jitter = (jitter + jitter / 4).min(self.least / JITTER);
         let noise = (self.least / QUEUED).max(NOISE).max(jitter);
         sample > self.least.saturating_add(noise)
+    }
+
+    /// What is always there beyond the least round-trip time.
+    fn unavoidable(&self) -> Duration {
+        let [trough, before] = self.troughs;
+        trough.min(before).saturating_sub(self.least).min(self.least)
     }
 
     /// Whether there is a queue now.
@@ -146,7 +157,10 @@ impl Queue {
 
     /// Whether it is as good as full, as far as its length is known.
     pub(super) fn is_full(&self) -> bool {
-        self.stands() && self.latest.saturating_sub(self.least) > self.length() / 2
+        // With jitter single samples are that late without any queue.
+        let jitter = self.unavoidable().min(self.least / JITTER);
+        let beyond = self.latest.saturating_sub(self.least).saturating_sub(jitter);
+        self.stands() && beyond > self.length().saturating_sub(jitter) / 2
     }
 
     /// Whether it is long enough to be seen.
@@ -205,6 +219,25 @@ mod tests {
         // It was two seconds ago.
         [0, 30, 30].into_iter().for_each(|queued| sample(&mut queue, queued, 2001));
         assert!(queue.stands() && !queue.end_round());
+    }
+
+    #[test]
+    fn a_sample_that_is_late_for_jitter_fills_no_queue() {
+        let mut queue = Queue::default();
+        sample(&mut queue, 2, 1);
+        queue.end_round();
+        sample(&mut queue, 14, 2);
+        queue.end_round();
+        sample(&mut queue, 9, 3);
+        assert!(queue.is_full());
+        // What single packets suffered counts no more once many go.
+        queue.forget_jitter();
+        sample(&mut queue, 6, 4);
+        queue.end_round();
+        sample(&mut queue, 9, 5);
+        assert!(queue.stands() && !queue.is_full());
+        sample(&mut queue, 11, 6);
+        assert!(queue.is_full());
     }
 
     #[test]
