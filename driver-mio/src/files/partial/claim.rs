@@ -172,8 +172,6 @@ impl Claim {
         match meta.len {
             BodyLen::Known(len) if keeps_content && metadata(&self.file)?.len() <= len => {}
             BodyLen::Known(len) if keeps_content => set_len(&self.file, len)?,
-            // For many small files each call counts.
-            _ if self.is_new => {}
             _ => set_len(&self.file, 0)?,
         }
         if !is_worth_keeping(meta.len) {
