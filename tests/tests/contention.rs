@@ -9,13 +9,13 @@ use gannet_tests::{
     world::{Path, World},
 };
 
-/// Moves what `rate` carries in three seconds between hosts that wait `mean` for each turn, on the average.
-fn run(way: Way, rate: u64, path: Path, mean: u64) -> Moved {
+/// Moves what `rate` carries in so many seconds between hosts that wait `mean` milliseconds for each turn, on the average.
+fn run(way: Way, rate: u64, path: Path, mean: u64, seconds: u64) -> Moved {
     let mut world = World::new(1);
     let path = world.add_path(path);
     let client = world.add_client_on(path, Config::default());
     world.share_processors(Duration::from_millis(mean));
-    let content = Content::pattern(1, rate / 8 * 3);
+    let content = Content::pattern(1, rate / 8 * seconds);
     Scenario::start(world, client, way, content).run(Duration::from_mins(1))
 }
 
@@ -29,7 +29,7 @@ fn a_busy_machine_uses_most_of_a_lossy_path() {
         let rate = mbit * 1_000_000;
         for way in Way::BOTH {
             let path = Path::new(rate, Duration::from_millis(rtt)).loss(loss);
-            let moved = run(way, rate, path, mean);
+            let moved = run(way, rate, path, mean, 3);
             let used = moved.goodput() / rate as f64;
             assert!(used > part, "{way:?}, {mbit} Mbit/s, {mean} ms late: {used:.2}, {moved}");
         }
@@ -42,7 +42,7 @@ fn a_busy_machine_floods_no_queue() {
     let rate = 100_000_000;
     for way in Way::BOTH {
         let [idle, busy] = [0, 3].map(|mean| {
-            let moved = run(way, rate, Path::new(rate, Duration::from_millis(40)), mean);
+            let moved = run(way, rate, Path::new(rate, Duration::from_millis(40)), mean, 10);
             moved.dropped as f64 / moved.packets.0 as f64
         });
         assert!(busy < idle + 0.01, "{way:?}: {busy:.4} lost, {idle:.4} if idle");
