@@ -210,7 +210,9 @@ fn a_spoilt_group_comes_again() {
             let job = rest.fault(SourceFault::LiesOnce { at });
             let stats = rest.moves(job, 0);
             assert_eq!(stats.body_sent, len, "it was sent again, and not anew");
-            assert_eq!(rest.receiver().asked_again, 1);
+            // The one packet that was wrong may have been lost, and what comes for it is right.
+            let again = rest.receiver().asked_again;
+            assert!(again == 1 || (again == 0 && loss > 0.0), "{way:?} {seed} {at}: {again}");
         }
     }
 }

@@ -77,7 +77,7 @@ fn repeated_acknowledgements_trigger_nothing(mode: Mode) {
     assert!(answers.is_empty(), "{}", answers.len());
 }
 
-/// Row 37: it gets a window of packets and some probes, and is given up after the idle timeout, though it speaks.
+/// Row 37: it gets a window of packets and two probes each half second, and is given up after the idle timeout, though it speaks.
 fn a_peer_that_never_acknowledges(mode: Mode) {
     let (mut world, mut forged) = to_server(mode);
     forged.send(&mut world, &[whole(0, get(b"file"))]);
@@ -97,7 +97,7 @@ fn a_peer_that_never_acknowledges(mode: Mode) {
         .flat_map(|(_, frames)| frames)
         .map(|frame| if let Frame::Data { bytes, .. } = frame { bytes.len() as u64 } else { 0 })
         .sum();
-    assert!(bytes < 100_000, "{bytes}");
+    assert!(bytes < 250_000, "{bytes}");
 }
 
 /// Row 37: a peer that has us acknowledge without end and never acknowledges anything gets no further after a while, so that
