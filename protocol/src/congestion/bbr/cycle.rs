@@ -40,10 +40,7 @@ const CONTEST_CYCLE: u32 = 8;
 const STARVED: Gain = Gain { of: 1, whole: 4 };
 
 /// Time in which others that go on filling the queue whatever is lost are not yielded to.
-const TRUCE: Duration = Duration::from_secs(20);
-
-/// What the greatest rate is taken for after that was needed.
-const LESS: Gain = Gain { of: 7, whole: 8 };
+const TRUCE: Duration = Duration::from_secs(60);
 
 impl Bbr {
     pub(super) fn enter(&mut self, phase: Phase, now: Instant) {
@@ -82,6 +79,9 @@ impl Bbr {
         self.rounds_since = self.rounds_since.saturating_add(1);
         self.aggregation.on_round();
         let was_empty = self.queue.end_round();
+        if !matches!(self.phase, Phase::ProbeRtt { .. }) {
+            self.rivals.end_round(was_empty);
+        }
         match self.phase {
             Phase::Startup if !self.app_limited && self.delivered.rate > 0 => {
                 self.pipe.on_round(self.bandwidth.max());
@@ -102,10 +102,11 @@ impl Bbr {
             }
             Phase::Contest => {
                 // Whatever others do, a short queue is not to be flooded.
-                let is_starved =
-                    self.delivered.rate < STARVED.scale(self.best) && !self.queue.is_shallow();
+                let is_flooded = self.rivals.are_deaf()
+                    && self.delivered.rate < STARVED.scale(self.best)
+                    && !self.queue.is_shallow();
                 if let Some(contest) = &mut self.contest {
-                    contest.end_round(self.rounds, was_empty, is_starved);
+                    contest.end_round(self.rounds, was_empty, is_flooded);
                 }
                 if self.rounds.is_multiple_of(CONTEST_CYCLE) {
                     self.bandwidth.end_cycle();
@@ -173,8 +174,6 @@ impl Bbr {
                 Some(Outcome::Alone) => self.end_contest(now, acked.largest),
                 Some(Outcome::Flooded) => {
                     self.truce_until = now + TRUCE;
-                    // Were it the path that has become slower, this would find out.
-                    self.best = LESS.scale(self.best);
                     self.end_contest(now, acked.largest);
                 }
                 None => {}
@@ -203,7 +202,9 @@ impl Bbr {
             }
             Some(until) if now >= until && self.rounds > 0 => {
                 self.min_rtt.end_probe(now);
-                let is_empty = self.min_rtt.get().is_none_or(|rtt| !self.queue.shows(rtt));
+                let left = self.min_rtt.get().unwrap_or_default();
+                let is_empty = !self.queue.shows(left);
+                self.rivals.on_drained(self.queue.holds_much(left), now);
                 match (&mut self.contest, self.pipe.is_full()) {
                     (Some(contest), _) => {
                         // Where the queue is short it tells too little, and filling it costs little.

@@ -103,6 +103,12 @@ impl Losses {
         }
     }
 
+    /// What was taken for the path's own was lost to a queue.
+    pub(super) fn forget(&mut self) {
+        self.own = Count::default();
+        self.unsure = None;
+    }
+
     /// What a round lost is the path's own.
     fn learn(&mut self, round: Count) {
         let own = &mut self.own;
@@ -218,6 +224,14 @@ mod tests {
         // However bad it is, not all of it is the path's own.
         rounds(&mut losses, 50, 90, true);
         assert_eq!(losses.own(), MAX_OWN);
+    }
+
+    #[test]
+    fn what_was_lost_to_a_queue_is_forgotten() {
+        let mut losses = Losses::default();
+        rounds(&mut losses, 50, 10, true);
+        losses.forget();
+        assert_eq!(losses.own(), 0);
     }
 
     #[test]

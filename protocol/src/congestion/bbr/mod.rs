@@ -19,6 +19,7 @@ mod output;
 mod phase;
 mod queue;
 mod response;
+mod rivals;
 
 use super::{
     Acked, Controller, Gain, INITIAL_WINDOW_PACKETS, Lost, MAXIMUM_WINDOW, Marked, Sent,
@@ -34,6 +35,7 @@ use losses::Losses;
 use min_rtt::MinRtt;
 use phase::Phase;
 use queue::Queue;
+use rivals::Rivals;
 
 /// Smallest window, in packets (`BBR.MinPipeCwnd`).
 const MINIMUM_WINDOW_PACKETS: u64 = 4;
@@ -71,8 +73,10 @@ pub(crate) struct Bbr {
     stood: bool,
     /// What is kept to while others fill the queue.
     contest: Option<Contest>,
-    /// The greatest rate ever, and until when others are not yielded to, since they do not yield.
+    rivals: Rivals,
+    /// The greatest rate ever.
     best: u64,
+    /// Until when others are not yielded to, since they do not yield.
     truce_until: Instant,
     /// Of this round: the greatest delivery, whether there was too little to send, whether congestion was met, and how many more
     /// losses there were lately while the queue was full than while it was not.
@@ -110,6 +114,7 @@ impl Bbr {
             queue: Queue::default(),
             stood: false,
             contest: None,
+            rivals: Rivals::default(),
             best: 0,
             truce_until: Instant::ZERO,
             delivered: Delivered::default(),
@@ -159,7 +164,9 @@ impl Controller for Bbr {
         if acked.rtt.has_sample() {
             let sample = acked.rtt.adjusted();
             self.min_rtt.on_sample(sample, acked.now);
-            self.queue.on_sample(sample, acked.rtt.min(), acked.now);
+            if self.queue.on_sample(sample, acked.rtt.min(), acked.now) {
+                self.losses.forget();
+            }
         }
         self.aggregation.on_acked(acked.now, acked.bytes, self.rate(), self.window);
         if round_began {
@@ -180,12 +187,11 @@ impl Controller for Bbr {
             false => self.lost_full.saturating_sub(1),
         };
         let is_congestion = self.is_congestion();
-        if let Some(contest) = &mut self.contest {
-            let has_to_yield = is_congestion || lost.persistent;
-            contest.on_lost(lost, has_to_yield);
-            if has_to_yield {
-                self.losses.restart(lost.now);
-            }
+        if let Some(contest) = &mut self.contest
+            && (is_congestion || lost.persistent)
+        {
+            contest.on_lost(lost);
+            self.losses.restart(lost.now);
         }
         if is_congestion {
             self.on_congestion(lost.now, lost.in_flight.saturating_add(lost.bytes));

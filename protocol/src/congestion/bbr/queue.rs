@@ -16,6 +16,9 @@ const JITTER: u32 = 6;
 /// A queue that holds less time than this is short on any path: timers and bunches are as long.
 const SHORT: Duration = Duration::from_millis(8);
 
+/// Part of its length above which the queue that others leave is much.
+const MUCH: u32 = 3;
+
 /// Time after which the longest round-trip time is forgotten, once or twice over.
 const PEAK_TIME: Duration = Duration::from_secs(10);
 
@@ -33,6 +36,8 @@ const BUSY_SAMPLES: usize = 8;
 #[derive(Clone, Debug)]
 pub(super) struct Queue {
     least: Duration,
+    /// The least when it was last found that there had been a queue where none was seen.
+    known: Duration,
     latest: Duration,
     /// The longest mean of a round, of this and the last while, and when this one began: single samples may be late for
     /// other reasons.
@@ -57,6 +62,7 @@ impl Default for Queue {
     fn default() -> Self {
         Self {
             least: Duration::ZERO,
+            known: Duration::MAX,
             latest: Duration::ZERO,
             peaks: [Duration::ZERO; 2],
             troughs: [Duration::MAX; 2],
@@ -73,8 +79,8 @@ impl Default for Queue {
 }
 
 impl Queue {
-    /// Takes in a sample, and the least there was.
-    pub(super) fn on_sample(&mut self, sample: Duration, least: Duration, now: Instant) {
+    /// Takes in a sample, and the least there was. Returns whether it shows that there was a queue where none was seen.
+    pub(super) fn on_sample(&mut self, sample: Duration, least: Duration, now: Instant) -> bool {
         if now.saturating_since(self.since) > PEAK_TIME {
             let [peak, _] = self.peaks;
             self.peaks = [Duration::ZERO, peak];
@@ -95,6 +101,11 @@ impl Queue {
         self.low = self.low.min(sample);
         let (sum, count) = self.round;
         self.round = (sum.saturating_add(sample), count.saturating_add(1));
+        let was_hidden = self.known > least.saturating_add((least / QUEUED).max(NOISE));
+        if was_hidden {
+            self.known = least;
+        }
+        was_hidden
     }
 
     /// This machine was late. If it often is, round-trip times say less of the path.
@@ -163,6 +174,11 @@ impl Queue {
         self.stands() && beyond > self.length().saturating_sub(jitter) / 2
     }
 
+    /// Whether such a round-trip time shows that much of it is there.
+    pub(super) fn holds_much(&self, sample: Duration) -> bool {
+        self.shows(sample) && sample.saturating_sub(self.least) > self.length() / MUCH
+    }
+
     /// Whether it is long enough to be seen.
     pub(super) fn is_visible(&self) -> bool {
         self.shows(self.length().saturating_add(self.least))
@@ -204,6 +220,26 @@ mod tests {
         assert!(!queue.end_round() && queue.stood());
         sample(&mut queue, 1, 4);
         assert!(!queue.stands() && queue.end_round() && !queue.stood());
+    }
+
+    #[test]
+    fn a_queue_that_was_taken_for_the_path_is_found_out_once() {
+        let mut queue = Queue::default();
+        let was_hidden = [40, 39, 36, 36].map(|least| {
+            let least = Duration::from_millis(least);
+            queue.on_sample(least, least, Instant::from_nanos(1))
+        });
+        // Before the first sample nothing was known.
+        assert_eq!(was_hidden, [true, false, true, false]);
+    }
+
+    #[test]
+    fn the_half_of_a_queue_is_much_of_it() {
+        let mut queue = Queue::default();
+        sample(&mut queue, 30, 1);
+        queue.end_round();
+        let after = |queued| queue.holds_much(LEAST + Duration::from_millis(queued));
+        assert_eq!([1, 9, 11, 30].map(after), [false, false, true, true]);
     }
 
     #[test]
